@@ -1,0 +1,50 @@
+"""The WSGI application: `gunicorn -c gunicorn.conf.py "app:create_app()"`."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Flask
+from flask_cors import CORS
+
+from services import logs
+from services.settings import Settings, load_settings
+from services.web import errors, live, monitoring, webhooks
+from services.web.api import qualification
+from services.wiring import wire
+
+MAX_BODY = 10 * 1024 * 1024
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the application. Raises SettingsError naming every setting that is wrong."""
+    settings = settings or load_settings()
+    logs.configure(settings.log_level)
+    services = wire(settings)
+    app = Flask("services.web", static_folder="static", template_folder="templates")
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.url_map.strict_slashes = False
+    app.register_blueprint(webhooks.blueprint(services))
+    app.register_blueprint(monitoring.blueprint(services))
+    app.register_blueprint(qualification.blueprint(services))
+    app.register_blueprint(live.blueprint(settings))
+    errors.register(app)
+    if settings.cors_origins:
+        CORS(
+            app,
+            origins=list(settings.cors_origins),
+            resources=r"/api/(?!tavus|webhook)",
+            max_age=600,
+        )
+    _warn_of_closed_doors(settings)
+    return app
+
+
+def _warn_of_closed_doors(settings: Settings) -> None:
+    if not (
+        settings.tavus_webhook_tokens
+        or settings.tavus_webhook_secrets
+        or settings.callback_signing_keys
+    ):
+        structlog.get_logger().warning(
+            "closed", reason="no Tavus secret, token or signing key is set: every callback gets 401"
+        )

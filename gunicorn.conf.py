@@ -1,0 +1,33 @@
+"""How gunicorn runs the service. https://docs.gunicorn.org/en/stable/settings.html"""
+
+from gevent import monkey
+
+monkey.patch_all()  # before anything imports ssl, sockets or threads
+
+import logging  # noqa: E402
+
+from services.logs import MaskingFilter  # noqa: E402
+from services.settings import load_settings  # noqa: E402
+from services.web.server import Worker  # noqa: E402
+
+_settings = load_settings()
+
+bind = f"{_settings.bind}:{_settings.port}"
+# One process groups more events into a commit than two do; more only help where there are cores.
+workers = _settings.web_concurrency
+worker_class = Worker
+Worker.request_timeout = _settings.request_timeout
+# A waiting connection costs a greenlet, some 20 kB: slow ones must not keep others out.
+worker_connections = 4000
+keepalive = 30
+graceful_timeout = 10
+limit_request_line = 8190
+# A local control socket would be one more door; signals do.
+control_socket_disable = True
+# Our own log has one line per webhook; gunicorn's would show the tokens of callback URLs.
+accesslog = None
+
+
+def on_starting(server: object) -> None:
+    """Keep tokens out of gunicorn's error log, in the workers it forks too."""
+    logging.getLogger("gunicorn.error").addFilter(MaskingFilter())

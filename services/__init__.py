@@ -1,0 +1,1 @@
+"""Convohooks: a callback comes in, rows go out, the screen updates."""

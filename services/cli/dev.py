@@ -1,0 +1,139 @@
+"""`convohooks dev` and `convohooks reset`: everything on one machine, and nothing of it left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+
+from services.cli.console import Screen
+from services.local import application, checkout, dotenv, postgres
+from services.local.backend import Backend
+from services.local.demo import EMAIL, sample_curl, seed_demo
+from services.local.errors import LocalStackError, StopRequestedError
+from services.local.parts import Part
+from services.local.ports import HOST
+from services.local.signals import StopSignals
+from services.local.stack import LocalStack, discard, discard_idle, local_stack
+from services.local.state import State, hold, holder
+
+STOP_LIMIT = 45.0
+
+
+def run() -> int:
+    """Run the stack until a signal comes; return 0 then, 1 when it could not start."""
+    screen = Screen()
+    started = time.monotonic()
+    try:
+        with StopSignals() as signals:
+            _run(screen, signals, started)
+    except StopRequestedError:
+        pass
+    except LocalStackError as error:
+        screen.say(str(error), "red")
+        return 1
+    screen.say("Stopped.")
+    return 0
+
+
+def clear() -> int:
+    """Stop what runs or is left over, remove the state; return 1 when something is in the way."""
+    screen = Screen()
+    try:
+        _stop_running(screen)
+        _remove(State(checkout.STATE))
+    except LocalStackError as error:
+        screen.say(str(error), "red")
+        return 1
+    screen.say("The local stack is empty. Your .env is as it was.")
+    return 0
+
+
+def _run(screen: Screen, signals: StopSignals, started: float) -> None:
+    settings = _settings(screen)
+    port = dotenv.local_port(settings, "PORT")
+    backend = _backend(settings)
+
+    def beside(stack: LocalStack) -> list[Part]:
+        env = {**settings, **stack.env()}
+        return [application.service(env, port)]
+
+    ports = {
+        "PORT": port,
+        "SUPABASE_URL": backend.gateway_port,
+        "DATABASE_URL": backend.database.port,
+    }
+    with (
+        screen.busy("Starting … Ctrl-C stops"),
+        local_stack(
+            State(checkout.STATE),
+            backend,
+            pause=signals.pause,
+            ports=ports,
+            beside=beside,
+            report=screen.report,
+        ) as stack,
+    ):
+        seed_demo(stack)
+        screen.settle()
+        _introduce(screen, stack, settings, port, time.monotonic() - started)
+        stack.supervisor.watch(signals.pause)
+        screen.say("Stopping …")
+
+
+def _settings(screen: Screen) -> dict[str, str]:
+    if dotenv.prepare(checkout.ENV_FILE, checkout.ENV_EXAMPLE):
+        screen.say("Wrote .env with secrets of its own.")
+    return dotenv.read(checkout.ENV_FILE)
+
+
+def _backend(settings: Mapping[str, str]) -> Backend:
+    return Backend(
+        gateway_port=dotenv.local_address(settings, "SUPABASE_URL").port,
+        database=dotenv.local_address(settings, "DATABASE_URL"),
+        publishable_key=settings["SUPABASE_PUBLISHABLE_KEY"],
+        secret_key=settings["SUPABASE_SECRET_KEY"],
+    )
+
+
+def _introduce(
+    screen: Screen, stack: LocalStack, settings: Mapping[str, str], port: int, seconds: float
+) -> None:
+    url = f"http://{HOST}:{port}"
+    rows = {
+        "Service": url,
+        "Live page": f"{url}/live",
+        "Sign in as": f"{EMAIL}  password {stack.secrets.demo_password}",
+        "Supabase": stack.url,
+        "Publishable key": stack.publishable_key,
+        "Secret key": stack.secret_key,
+        "Database": stack.database_url,
+        "Logs": str(stack.state.folder / "logs"),
+    }
+    screen.table(f"Ready after {seconds:.1f} s. Ctrl-C stops everything.", rows)
+    token = settings["TAVUS_WEBHOOK_TOKEN"].split(",")[0].strip()
+    screen.say("\nSend a callback as Tavus does:", "bold")
+    screen.say(sample_curl(url, token) + "\n")
+
+
+def _stop_running(screen: Screen) -> None:
+    lock = checkout.STATE / "lock"
+    pid = holder(lock)
+    if pid is None:
+        return
+    screen.say(f"Stopping the running `convohooks dev` (process {pid}) …")
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_LIMIT
+    while holder(lock) is not None:
+        if time.monotonic() > deadline:
+            raise LocalStackError(f"Process {pid} does not stop.")
+        time.sleep(0.1)
+
+
+def _remove(state: State) -> None:
+    state.create()
+    with hold(state.folder / "lock", busy="`convohooks dev` (process {pid}) has just started."):
+        discard(state)
+        discard_idle(state.folder / "tests")
+        postgres.remove_programs(postgres.cluster(state))

@@ -1,0 +1,181 @@
+"""Everything we ask of Supabase, by its client. The service key writes; a person's reads go with
+that person's token, so that row-level security decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+import httpx
+from postgrest import APIError, SyncPostgrestClient
+from supabase import Client, ClientOptions, create_client
+
+from services.errors import ConvohooksError, Unavailable
+from services.provider import Scenario, Video
+from services.settings import Settings
+
+MAX_CONNECTIONS = 16
+MAX_VIDEOS = 1000
+
+# PostgREST's own codes for a database it cannot reach, the gateway's for PostgREST, and Postgres's
+# classes 08 (connection), 53 (resources) and 57 (shut down, timed out).
+# https://docs.postgrest.org/en/stable/references/errors.html
+_AWAY = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST003", "502", "503", "504", "520"})
+_AWAY_CLASSES = ("08", "53", "57")
+# 40P01 is a deadlock, 40001 a serialisation failure: the same call works a moment later.
+_CONTENTION = frozenset({"40P01", "40001"})
+
+
+class DatabaseRefused(ConvohooksError):
+    """The database understood the call and refused it; trying again changes nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """What a handler needs to know of a conversation's row."""
+
+    demo_id: str | None
+    scenario_id: str | None
+
+
+class Database:
+    """Supabase, as this service uses it. It connects in the process that first asks it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Keep the addresses and keys; connect later, after gunicorn has forked."""
+        self._settings = settings
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        # HTTP/2 loses requests when threads share a client (supabase-py issue 1064).
+        limits = httpx.Limits(
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive_connections=MAX_CONNECTIONS,
+            keepalive_expiry=3.0,
+        )
+        return httpx.Client(
+            transport=httpx.HTTPTransport(http2=False, limits=limits, retries=1),
+            timeout=httpx.Timeout(connect=2.0, read=8.0, write=8.0, pool=4.0),
+        )
+
+    @cached_property
+    def _service(self) -> Client:
+        # Nobody ever signs in on this client: it would lose the service key's rights.
+        return create_client(
+            self._settings.supabase_url,
+            self._settings.supabase_secret_key,
+            ClientOptions(
+                httpx_client=self._http,
+                auto_refresh_token=False,
+                persist_session=False,
+                postgrest_client_retry=False,
+            ),
+        )
+
+    def receive_events(self, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Store a batch of events and apply their effects, in one transaction.
+
+        Raises Unavailable when nobody can tell whether that happened (sending the batch again is
+        safe), DatabaseRefused when it did not and will not.
+        """
+        return cast(list[dict[str, Any]], self._call("receive_events", {"batch": batch}))
+
+    def totals(self) -> dict[str, int]:
+        """Return the counts of the last 24 hours that `/health` shows."""
+        return cast(dict[str, int], self._call("webhook_totals", {}))
+
+    def check_readiness(self) -> None:
+        """Commit a row. Raises Unavailable or DatabaseRefused when that cannot be done."""
+        self._call("check_readiness", {})
+
+    def conversation(self, conversation_id: str) -> Conversation | None:
+        """Return what is known of a conversation, or None."""
+        rows = self._read(
+            self._service.table("conversations")
+            .select("demo_id,scenario_id")
+            .eq("conversation_id", conversation_id)
+        )
+        return next((Conversation(**row) for row in rows), None)
+
+    def videos(self, demo_id: str | None) -> tuple[Video, ...]:
+        """Return the newest videos of a demo and of every demo, 1,000 at most."""
+        wanted = "demo_id.is.null" + (f",demo_id.eq.{_quoted(demo_id)}" if demo_id else "")
+        rows = self._read(
+            self._service.table("demo_videos")
+            .select("id,title,storage_url,duration_seconds")
+            .or_(wanted)
+            .order("created_at", desc=True)
+            .limit(MAX_VIDEOS)
+        )
+        return tuple(
+            Video(
+                id=str(row["id"]),
+                title=row["title"] or "",
+                storage_url=row["storage_url"] or "",
+                duration_seconds=row["duration_seconds"],
+            )
+            for row in rows
+        )
+
+    def scenario(self, scenario_id: str) -> Scenario | None:
+        """Return a scenario, or None."""
+        rows = self._read(
+            self._service.table("scenarios").select("id,title,metrics").eq("id", scenario_id)
+        )
+        return next((Scenario(**row) for row in rows), None)
+
+    def as_person(self, token: str) -> SyncPostgrestClient:
+        """Return a client whose reads are a person's own: row-level security sees their token."""
+        return SyncPostgrestClient(
+            f"{self._settings.supabase_url}/rest/v1",
+            headers={
+                "apikey": self._settings.supabase_publishable_key,
+                "Authorization": f"Bearer {token}",
+            },
+            http_client=self._http,
+            retry_enabled=False,
+        )
+
+    def account(self, token: str) -> dict[str, Any] | None:
+        """Return the account that Supabase Auth says a token is of, or None."""
+        try:
+            answer = self._http.get(
+                f"{self._settings.supabase_url}/auth/v1/user",
+                headers={
+                    "apikey": self._settings.supabase_publishable_key,
+                    "Authorization": f"Bearer {token}",
+                },
+            )
+        except httpx.TransportError as error:
+            raise Unavailable("Supabase Auth cannot be reached.") from error
+        if answer.status_code >= 500:
+            raise Unavailable("Supabase Auth cannot answer.")
+        return cast(dict[str, Any], answer.json()) if answer.status_code == 200 else None
+
+    def _call(self, function: str, arguments: Mapping[str, Any]) -> Any:
+        return execute(self._service.rpc(function, dict(arguments))).data
+
+    def _read(self, query: Any) -> list[dict[str, Any]]:
+        return cast(list[dict[str, Any]], execute(query).data)
+
+
+def execute(query: Any) -> Any:
+    """Send a query. Raises Unavailable when it may work later, DatabaseRefused when it will not."""
+    try:
+        return query.execute()
+    except httpx.TransportError as error:
+        raise Unavailable(f"Supabase cannot be reached ({type(error).__name__}).") from error
+    except APIError as error:
+        code = str(error.code or "")
+        if code in _AWAY | _CONTENTION or code[:2] in _AWAY_CLASSES:
+            raise Unavailable(f"Supabase cannot commit now ({code}).") from error
+        raise DatabaseRefused(f"Supabase refused: {code} {error.message}") from error
+
+
+def _quoted(text: str) -> str:
+    """Return a value for a filter in which commas, dots and brackets mean nothing."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,64 @@
+"""The errors that a caller is told of, each with its HTTP status.
+
+ConvohooksError
+├── Unauthorized      401
+├── Malformed         400
+├── NotFound          404
+├── BodyTooLarge      413
+├── Unavailable       503, with Retry-After
+└── SettingsError     at start-up only
+"""
+
+from __future__ import annotations
+
+
+class ConvohooksError(Exception):
+    """Something went wrong; the docstring of the class is the sentence when none is given."""
+
+    status = 500
+    title = "Internal error"
+
+    def __init__(self, detail: str | None = None) -> None:
+        """Keep the sentence that says what was found and what was wanted."""
+        self.detail = detail or (self.__doc__ or "").strip()
+        super().__init__(self.detail)
+
+
+class Unauthorized(ConvohooksError):
+    """The call is not authentic."""
+
+    status = 401
+    title = "Unauthorized"
+
+
+class Malformed(ConvohooksError):
+    """The call is authentic but cannot be read."""
+
+    status = 400
+    title = "Bad request"
+
+
+class NotFound(ConvohooksError):
+    """There is nothing here."""
+
+    status = 404
+    title = "Not found"
+
+
+class BodyTooLarge(ConvohooksError):
+    """The body is larger than the limit."""
+
+    status = 413
+    title = "Body too large"
+
+
+class Unavailable(ConvohooksError):
+    """Supabase cannot be reached; send the event again."""
+
+    status = 503
+    title = "Service unavailable"
+    retry_after = 5
+
+
+class SettingsError(ConvohooksError):
+    """A setting is missing or wrong."""

@@ -1,0 +1,1 @@
+"""A Supabase for machines without Docker, made of real parts; for development and tests only."""

@@ -1,0 +1,50 @@
+"""Logs: JSON lines on stdout (readable ones in a terminal), without tokens, without contents."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from services.redaction import mask_log
+
+
+def configure(level: str) -> None:
+    """Set structlog up for this process."""
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer()
+        if sys.stdout.isatty()
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _mask,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        cache_logger_on_first_use=True,
+    )
+
+
+class MaskingFilter(logging.Filter):
+    """Keeps tokens of request lines out of gunicorn's own log, tracebacks too."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Mask the record, and let it pass."""
+        record.msg, record.args = mask_log(record.getMessage()), ()
+        if record.exc_info:
+            record.exc_text = mask_log(logging.Formatter().formatException(record.exc_info))
+        return True
+
+
+def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {
+        name: mask_log(value) if isinstance(value, str) else value for name, value in event.items()
+    }

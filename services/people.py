@@ -1,0 +1,117 @@
+"""Who a person's token speaks for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import jwt
+from cachetools import TTLCache
+
+from services.database import Database
+from services.errors import Unauthorized, Unavailable
+from services.security import sha256_hex
+
+AUDIENCE = "authenticated"
+ASYMMETRIC = ("ES256", "RS256")
+REMEMBERED_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A signed-in person, anonymous ones too. Their token is what their reads are made with."""
+
+    id: UUID
+    token: str = field(repr=False)
+    is_anonymous: bool = False
+
+
+class People:
+    """Verifies tokens of Supabase Auth.
+
+    Projects with asymmetric signing keys publish them (JWKS), so those tokens are checked here; a
+    token signed with the project's shared secret is shown to Supabase Auth, which holds the secret.
+    https://supabase.com/docs/guides/auth/jwts
+    """
+
+    def __init__(
+        self, supabase_url: str, database: Database, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Fetch no key before the first token."""
+        self._keys = jwt.PyJWKClient(
+            f"{supabase_url}/auth/v1/.well-known/jwks.json",
+            cache_keys=True,
+            lifespan=600,
+            timeout=5,
+        )
+        self._database = database
+        self._clock = clock
+        self._verified: TTLCache[str, dict[str, Any]] = TTLCache(1024, REMEMBERED_SECONDS)
+
+    def person(self, authorization: str | None) -> Person:
+        """Return the person of an `Authorization` header. Raises Unauthorized, Unavailable."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthorized("A person's token is wanted: Authorization: Bearer <access token>.")
+        token = token.strip()
+        claims = self._claims(token)
+        try:
+            return Person(
+                id=UUID(claims["sub"]),
+                token=token,
+                is_anonymous=claims.get("is_anonymous") is True,
+            )
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise Unauthorized("The token names no account.") from None
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        name = sha256_hex(token.encode("utf-8", "surrogatepass"))
+        claims = self._verified.get(name) or self._verify(token)
+        if claims["exp"] <= self._clock():
+            raise Unauthorized("The token has expired.")
+        self._verified.setdefault(name, claims)
+        return claims
+
+    def _verify(self, token: str) -> dict[str, Any]:
+        try:
+            algorithm = jwt.get_unverified_header(token).get("alg")
+            if algorithm in ASYMMETRIC:
+                return self._by_key(token)
+            if algorithm == "HS256":
+                return self._by_auth_server(token)
+        except jwt.PyJWKClientConnectionError as error:
+            raise Unavailable("Supabase Auth's keys cannot be fetched.") from error
+        except (jwt.PyJWTError, ValueError):
+            raise Unauthorized("The token is not valid.") from None
+        raise Unauthorized("The token is not signed by Supabase Auth.")
+
+    def _by_key(self, token: str) -> dict[str, Any]:
+        key = self._keys.get_signing_key_from_jwt(token)
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=ASYMMETRIC,
+            audience=AUDIENCE,
+            options={"require": ["exp", "sub"]},
+        )
+        return claims
+
+    def _by_auth_server(self, token: str) -> dict[str, Any]:
+        # Every claim but the signature is checked first, so that hopeless tokens cost no request.
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            audience=AUDIENCE,
+            options={
+                "verify_signature": False,
+                "verify_exp": True,
+                "verify_aud": True,
+                "require": ["exp", "sub", "aud"],
+            },
+        )
+        account = self._database.account(token)
+        if account is None or account.get("id") != claims["sub"]:
+            raise Unauthorized("The token is not valid.")
+        return claims

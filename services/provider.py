@@ -1,0 +1,93 @@
+"""What a sender is: one record. A new sender is one file that makes one of these, plus samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from services.effects import Effects, Json
+from services.inbound import Inbound
+from services.settings import Settings
+
+
+class Lookups(Protocol):
+    """What a handler may ask. Answers may be some seconds old; a miss is never an old one."""
+
+    def videos(self, conversation_id: str, *, fresh: bool = False) -> tuple[Video, ...]:
+        """Return the videos that this conversation may show; `fresh` goes past the cache."""
+
+    def scenario(self, conversation_id: str) -> Scenario | None:
+        """Return the scenario that this conversation practises, if it has one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Video:
+    """A row of `demo_videos`."""
+
+    id: str
+    title: str
+    storage_url: str
+    duration_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A row of `scenarios`; `metrics` is what it wants scored."""
+
+    id: str
+    title: str | None = None
+    metrics: Json = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """Proof that a call is authentic.
+
+    `conversation_ref` is our row's id when the proof was a token for one conversation; `secrets`
+    are the presented tokens, which nothing may store.
+    """
+
+    conversation_ref: UUID | None = None
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A body, understood as far as its envelope: the canonical type and what it speaks about."""
+
+    event_type: str
+    conversation_id: str | None
+    payload: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventType:
+    """One entry of a provider's `events`: how to check, key, and handle an event.
+
+    `key(payload, body_sha256)` names the fact within its conversation, so that a repeat is known.
+    """
+
+    model: type[BaseModel]
+    handler: Callable[[Any, Lookups], Effects]
+    key: Callable[[Any, str], str]
+    projected: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A sender: where it calls, how it proves itself, and what its events mean."""
+
+    name: str
+    paths: tuple[str, ...]
+    verify: Callable[[Inbound, Settings], Credential]
+    sign: Callable[[bytes, str], dict[str, str]]
+    read: Callable[[Inbound, dict[str, Json]], Reading]
+    project: Callable[[Reading], dict[str, Json]]
+    """What browsers see of an event: small, and without what they must not read."""
+    events: Mapping[str, EventType]
+    strict_paths: frozenset[str] = field(default=frozenset())
+    """Paths on which an unknown conversation is answered 404, though the event is kept."""

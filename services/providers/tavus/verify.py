@@ -1,0 +1,53 @@
+"""How Tavus proves itself: a token in our callback URL, or the signature of an HTTP tool delivery.
+
+Conversation callbacks are not signed (docs.tavus.io, Webhooks and Callbacks); only HTTP tool
+deliveries with `auth.type: hmac` carry `X-Tavus-Signature`, bare hex over the raw body.
+"""
+
+from __future__ import annotations
+
+from services import security
+from services.errors import Unauthorized
+from services.inbound import Inbound
+from services.provider import Credential
+from services.settings import Settings
+
+SIGNATURE_HEADERS = ("x-tavus-signature", "tavus-signature")
+
+
+def verify(inbound: Inbound, settings: Settings) -> Credential:
+    """Return what makes this call authentic. Raises Unauthorized when nothing does.
+
+    A signature that is present and wrong refuses the call whatever else it carries; so does a
+    token that names a row it was not made for.
+    """
+    signed = _is_signed(inbound, settings)
+    token = inbound.query.get("t")
+    presented = (token,) if token else ()
+    if "c" in inbound.query:
+        ref = security.conversation_ref(inbound.query["c"], token, settings.callback_signing_keys)
+        if ref is None:
+            raise Unauthorized("The conversation token is wrong.")
+        return Credential(conversation_ref=ref, secrets=presented)
+    if security.equals_any(token or "", settings.tavus_webhook_tokens):
+        return Credential(secrets=presented)
+    if signed:
+        return Credential(secrets=presented)
+    raise Unauthorized("The call carries no valid token or signature.")
+
+
+def sign(body: bytes, secret: str) -> dict[str, str]:
+    """Return the headers that Tavus puts on a signed tool delivery of this body."""
+    return {"X-Tavus-Signature": security.hmac_sha256_hex(secret, body)}
+
+
+def _is_signed(inbound: Inbound, settings: Settings) -> bool:
+    presented = [inbound.headers[name] for name in SIGNATURE_HEADERS if name in inbound.headers]
+    if not presented or not settings.tavus_webhook_secrets:
+        return False
+    if all(
+        security.signature_matches(signature, inbound.body, settings.tavus_webhook_secrets)
+        for signature in presented
+    ):
+        return True
+    raise Unauthorized("The signature does not fit the body.")

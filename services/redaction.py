@@ -1,0 +1,115 @@
+"""Overwrite secrets with asterisks of the same length: in stored bytes, parsed copies, log lines.
+
+Tavus echoes the callback URL, our token in its query, as `webhook_url` in every callback.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from urllib.parse import quote
+
+ECHOED_URL = "webhook_url"
+
+_STRING_LITERAL = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_CHARACTER = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[^\\]", re.DOTALL)
+_QUERY_TOKEN = re.compile(r"([?&](?:t|c|token|secret|apikey)=)[^&\s\"'<>]+", re.IGNORECASE)
+
+
+def mask_body(body: bytes, payload: Any, secrets: Sequence[str]) -> bytes:
+    """Return a JSON body with every presented secret and the query of `webhook_url` overwritten.
+
+    `payload` is the same body, parsed. Everything else stays as it is, byte for byte.
+    """
+    urls = frozenset(url for url in _echoed_urls(payload) if "?" in url)
+    masked = bytearray(body)
+    for secret in _written(secrets):
+        _mask_plain(masked, secret.encode("utf-8", "surrogatepass"))
+    if urls or (secrets and b"\\" in body):
+        for literal in _STRING_LITERAL.finditer(body):
+            _mask_literal(masked, literal, urls, secrets)
+    return bytes(masked)
+
+
+def mask_payload(value: Any, secrets: Sequence[str]) -> Any:
+    """Return a parsed copy without `webhook_url`, with every secret in its strings overwritten."""
+    if isinstance(value, dict):
+        return {
+            key: mask_payload(item, secrets) for key, item in value.items() if key != ECHOED_URL
+        }
+    if isinstance(value, list):
+        return [mask_payload(item, secrets) for item in value]
+    if isinstance(value, str):
+        return _mask_text(value, secrets)
+    return value
+
+
+def mask_log(text: str) -> str:
+    """Return a log line in which no token of a URL's query can be read."""
+    return _QUERY_TOKEN.sub(r"\1***", text)
+
+
+def _echoed_urls(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key == ECHOED_URL and isinstance(item, str):
+                yield item
+            else:
+                yield from _echoed_urls(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _echoed_urls(item)
+
+
+def _written(secrets: Iterable[str]) -> set[str]:
+    """Return each secret as it may be written: plainly, or percent-encoded."""
+    return {form for secret in secrets if secret for form in (secret, quote(secret, safe=""))}
+
+
+def _mask_text(text: str, secrets: Iterable[str]) -> str:
+    for secret in _written(secrets):
+        text = text.replace(secret, "*" * len(secret))
+    return text
+
+
+def _mask_plain(masked: bytearray, secret: bytes) -> None:
+    at = masked.find(secret)
+    while at >= 0:
+        masked[at : at + len(secret)] = b"*" * len(secret)
+        at = masked.find(secret, at + len(secret))
+
+
+def _mask_literal(
+    masked: bytearray, literal: re.Match[bytes], urls: frozenset[str], secrets: Sequence[str]
+) -> None:
+    """Mask in one string literal what `_mask_plain` cannot see: a URL's query, escaped secrets."""
+    raw = literal.group()[1:-1]
+    if b"\\" not in raw and not (b"?" in raw and urls):
+        return
+    text, spans = _characters(raw, literal.start() + 1)
+    if text in urls:
+        _overwrite(masked, spans[text.index("?") + 1 :])
+    for secret in _written(secrets):
+        at = text.find(secret)
+        while at >= 0:
+            _overwrite(masked, spans[at : at + len(secret)])
+            at = text.find(secret, at + len(secret))
+
+
+def _characters(raw: bytes, offset: int) -> tuple[str, list[tuple[int, int]]]:
+    """Return the text of a string literal and where in the body each of its characters stands."""
+    text, spans = [], []
+    for unit in _CHARACTER.findall(raw.decode("utf-8", "surrogateescape")):
+        length = len(unit.encode("utf-8", "surrogateescape"))
+        character = json.loads(f'"{unit}"', strict=False) if unit[0] == "\\" else unit
+        text.append(character)
+        spans.append((offset, offset + length))
+        offset += length
+    return "".join(text), spans
+
+
+def _overwrite(masked: bytearray, spans: list[tuple[int, int]]) -> None:
+    for start, end in spans:
+        masked[start:end] = b"*" * (end - start)

@@ -1,0 +1,179 @@
+"""The settings: read once from the environment and `.env`, checked all at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from services.errors import SettingsError
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting of the service. Secrets are tuples: several are valid while one is rotated."""
+
+    supabase_url: str
+    supabase_secret_key: str = field(repr=False)
+    supabase_publishable_key: str
+    public_base_url: str
+    database_url: str | None = field(default=None, repr=False)
+    bind: str = "127.0.0.1"
+    port: int = 8000
+    web_concurrency: int = 1
+    request_timeout: float = 30.0
+    tavus_api_key: str | None = field(default=None, repr=False)
+    tavus_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    tavus_webhook_tokens: tuple[str, ...] = field(default=(), repr=False)
+    callback_signing_keys: tuple[str, ...] = field(default=(), repr=False)
+    cors_origins: tuple[str, ...] = ()
+    log_level: str = "info"
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings. Raises SettingsError, which names every missing or bad one.
+
+    Without an argument: the process's environment, with `.env` of the working folder below it.
+    """
+    if environment is None:
+        file = {name: value or "" for name, value in dotenv_values(".env").items()}
+        environment = {**file, **os.environ}
+    reader = _Reader(environment)
+    settings = reader.settings()
+    if reader.problems or settings is None:
+        raise SettingsError("Settings:\n" + "\n".join(f"  {line}" for line in reader.problems))
+    return settings
+
+
+class _Reader:
+    """Reads values and collects what is wrong with them."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+        self.problems: list[str] = []
+
+    def settings(self) -> Settings | None:
+        port = self.optional(("PORT",), _port, 8000)
+        url = self.required(("SUPABASE_URL",), _url)
+        secret = self.required(("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"), _secret_key)
+        publishable = self.required(
+            ("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"), _publishable_key
+        )
+        return Settings(
+            supabase_url=url or "",
+            supabase_secret_key=secret or "",
+            supabase_publishable_key=publishable or "",
+            public_base_url=self.optional(
+                ("PUBLIC_BASE_URL", "NEXT_PUBLIC_BASE_URL"), _url, f"http://127.0.0.1:{port}"
+            ),
+            database_url=self.optional(("DATABASE_URL",), _database_url, None),
+            port=port,
+            bind=self.optional(("BIND",), str, "127.0.0.1"),
+            web_concurrency=self.optional(("WEB_CONCURRENCY",), _processes, 1),
+            request_timeout=self.optional(("REQUEST_TIMEOUT",), _seconds, 30.0),
+            tavus_api_key=self.optional(("TAVUS_API_KEY",), str, None),
+            tavus_webhook_secrets=self.optional(("TAVUS_WEBHOOK_SECRET",), _list, ()),
+            tavus_webhook_tokens=self.optional(("TAVUS_WEBHOOK_TOKEN",), _list, ()),
+            callback_signing_keys=self.optional(("CALLBACK_SIGNING_KEY",), _list, ()),
+            cors_origins=self.optional(("CORS_ORIGINS",), _origins, ()),
+            log_level=self.optional(("LOG_LEVEL",), _log_level, "info"),
+        )
+
+    def required(self, names: tuple[str, ...], read: Callable[[str], Value]) -> Value | None:
+        name, text = self._find(names)
+        if not text:
+            self.problems.append(f"{' or '.join(names)} is missing")
+            return None
+        return self._read(name, text, read)
+
+    def optional(
+        self, names: tuple[str, ...], read: Callable[[str], Value], default: Value
+    ) -> Value:
+        name, text = self._find(names)
+        value = self._read(name, text, read) if text else default
+        return default if value is None else value
+
+    def _find(self, names: tuple[str, ...]) -> tuple[str, str]:
+        found = ((name, self.environment.get(name, "").strip()) for name in names)
+        return next(((name, text) for name, text in found if text), (names[0], ""))
+
+    def _read(self, name: str, text: str, read: Callable[[str], Value]) -> Value | None:
+        try:
+            return read(text)
+        except ValueError as error:
+            self.problems.append(f"{name} {error}")
+            return None
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("is no http(s) address without a query")
+    _ = parts.port  # raises ValueError, naming the port, when it is none
+    return text.rstrip("/")
+
+
+def _database_url(text: str) -> str:
+    if urlsplit(text).scheme not in ("postgres", "postgresql"):
+        raise ValueError("is no postgresql:// address")
+    return text
+
+
+def _secret_key(text: str) -> str:
+    if text.startswith("sb_publishable_"):
+        raise ValueError("holds a publishable key; the secret key is wanted")
+    return text
+
+
+def _publishable_key(text: str) -> str:
+    if text.startswith("sb_secret_"):
+        raise ValueError("holds a secret key; browsers would see it")
+    return text
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise ValueError("is no port (1 to 65535)")
+    return int(text)
+
+
+def _processes(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 256:
+        raise ValueError("is no number of processes (1 to 256)")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 3600:
+        raise ValueError("is no number of seconds (more than 0, 3600 at most)")
+    return seconds
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = _list(text)
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin:
+            raise ValueError(f"names {origin!r}, which is no origin (scheme://host[:port])")
+    return origins
+
+
+def _log_level(text: str) -> str:
+    levels = ("debug", "info", "warning", "error")
+    if text.lower() not in levels:
+        raise ValueError(f"is none of {', '.join(levels)}")
+    return text.lower()

@@ -1,0 +1,74 @@
+"""From bytes to JSON that Postgres takes: the seeds' WebhookValidationService; it holds nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, Never
+
+from pydantic import ValidationError
+
+from services.errors import Malformed
+
+MAX_DEPTH = 64
+"""Levels of nesting that a body may have; real ones have fewer than ten."""
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body holds, changed so that jsonb takes it.
+
+    NUL and lone surrogates become U+FFFD, a number too large for a double becomes null.
+    Raises Malformed, saying what was found.
+    """
+    try:
+        value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise Malformed(f"The body is not UTF-8 at byte {error.start}.") from None
+    except RecursionError:
+        raise Malformed(f"The body is nested deeper than {MAX_DEPTH} levels.") from None
+    except ValueError as error:
+        raise Malformed(f"The body is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise Malformed(f"The body is a JSON {_kind(value)}; an object was wanted.")
+    cleaned: dict[str, Any] = _storable(value, MAX_DEPTH)
+    return cleaned
+
+
+def storable(text: str) -> str:
+    """Return a text that jsonb takes: NUL and lone surrogates become U+FFFD."""
+    return _UNSTORABLE.sub(_REPLACEMENT, text)
+
+
+def explain(error: ValidationError) -> str:
+    """Return one sentence per field that is wrong, without the values that were sent."""
+    return " ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'The payload'}: {problem['msg']}."
+        for problem in error.errors(include_input=False, include_url=False, include_context=False)
+    )
+
+
+def _refuse_constant(name: str) -> Never:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _storable(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if not isinstance(value, dict | list):
+        return value
+    if depth == 0:
+        raise Malformed(f"The body is nested deeper than {MAX_DEPTH} levels.")
+    if isinstance(value, list):
+        return [_storable(item, depth - 1) for item in value]
+    return {_storable(key, 0): _storable(item, depth - 1) for key, item in value.items()}
+
+
+def _kind(value: object) -> str:
+    names: dict[type, str] = {list: "array", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")

@@ -1,0 +1,1 @@
+"""What the service answers over HTTP. The only package, with `app.py`, that knows Flask."""

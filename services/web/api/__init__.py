@@ -1,0 +1,1 @@
+"""What people read, each with their own token."""

@@ -1,0 +1,57 @@
+"""Turns every exception into problem details, once, here."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Flask, Response, request
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import HTTPException
+
+from services.errors import ConvohooksError, Unauthorized, Unavailable
+from services.web.problems import problem
+
+log = structlog.get_logger()
+
+
+def register(app: Flask) -> None:
+    """Register the handlers of every kind of error."""
+    app.register_error_handler(ConvohooksError, _ours)
+    app.register_error_handler(HTTPException, _flasks)
+    app.register_error_handler(ParseException, _broken_framing)
+    app.register_error_handler(OSError, _connection_lost)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def _ours(error: ConvohooksError) -> Response:
+    answer = problem(error.status, error.detail, error.title)
+    if isinstance(error, Unauthorized):
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Unavailable):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    if error.status >= 500:
+        log.error("unavailable", path=request.path, error=error.detail)
+    return answer
+
+
+def _flasks(error: HTTPException) -> Response:
+    status = error.code or 500
+    answer = problem(status, error.description or error.name, error.name)
+    for name, value in error.get_headers():
+        if name.lower() in ("allow", "retry-after", "location"):
+            answer.headers[name] = value
+    return answer
+
+
+def _broken_framing(error: ParseException) -> Response:
+    """Answer a body whose chunks or length are wrong; gunicorn then closes the connection."""
+    return problem(400, f"The body's framing is broken: {type(error).__name__}.")
+
+
+def _connection_lost(error: OSError) -> Response:
+    log.warning("connection lost", path=request.path, error=type(error).__name__)
+    return problem(400, "The connection broke before the request was complete.")
+
+
+def _unforeseen(error: Exception) -> Response:
+    log.error("unforeseen", path=request.path, exc_info=error)
+    return problem(500, "Something went wrong here; it is in the log.")

@@ -1,0 +1,78 @@
+"""One view for every webhook of every sender: a Flask request becomes an Inbound."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import structlog
+from flask import Blueprint, Request, request
+from pydantic import BaseModel
+
+from services.errors import ConvohooksError
+from services.inbound import Inbound
+from services.ingestion import Receipt
+from services.provider import Provider
+from services.providers import PROVIDERS
+from services.wiring import Services
+
+log = structlog.get_logger()
+
+
+class Received(BaseModel):
+    """The answer to a sender: its event is committed. `outcome` is new, duplicate or failed."""
+
+    received: bool = True
+    outcome: str
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Return the routes of every provider's paths."""
+    routes = Blueprint("webhooks", __name__)
+
+    def receive(provider: Provider) -> dict[str, object]:
+        started = time.perf_counter()
+        entry = log.bind(source=provider.name, path=request.path)
+        try:
+            receipt = services.webhooks.receive(inbound(request), provider)
+        except ConvohooksError as error:
+            entry.info("webhook", status=error.status, reason=error.detail, ms=_ms_since(started))
+            raise
+        entry.info("webhook", status=200, **_logged(receipt), ms=_ms_since(started))
+        return Received(outcome=receipt.outcome).model_dump()
+
+    for provider in PROVIDERS:
+        for path in provider.paths:
+            routes.add_url_rule(
+                path,
+                endpoint=path.strip("/").replace("/", "_"),
+                view_func=receive,
+                methods=["POST"],
+                defaults={"provider": provider},
+            )
+    return routes
+
+
+def inbound(request: Request) -> Inbound:
+    """Return a request as bytes and names. Raises what broken framing raises."""
+    return Inbound(
+        method=request.method,
+        path=request.path,
+        query=request.args.to_dict(flat=True),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=request.get_data(cache=False),
+        received_at=datetime.now(UTC),
+    )
+
+
+def _logged(receipt: Receipt) -> dict[str, str | None]:
+    return {
+        "outcome": receipt.outcome,
+        "event_id": receipt.event_id,
+        "event_type": receipt.event_type,
+        "conversation_id": receipt.conversation_id,
+    }
+
+
+def _ms_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)

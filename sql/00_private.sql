@@ -1,0 +1,18 @@
+-- What browsers must never reach: the inbox, the merge state, helpers. PostgREST does not expose it.
+create schema if not exists private;
+revoke all on schema private from public, anon;
+grant usage on schema private to service_role;
+-- Policies run as the reader, so a reader may enter the schema; only private.is_admin() is theirs to call.
+grant usage on schema private to authenticated;
+alter default privileges in schema private revoke execute on functions from public;
+
+-- Count a row's changes, so that a client that saw two versions of it keeps the later one.
+create or replace function private.bump_version() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+    new.version := coalesce(old.version, 0) + 1;
+    new.updated_at := now();
+    return new;
+end
+$$;
+revoke execute on function private.bump_version() from public, anon, authenticated;

@@ -1,0 +1,71 @@
+-- The stream that browsers follow: one small, redacted row per event, a second one per tool outcome.
+create table if not exists public.processed_webhook_events (
+    id uuid primary key default gen_random_uuid()
+);
+alter table public.processed_webhook_events
+    add column if not exists id uuid not null default gen_random_uuid(),
+    add column if not exists seq bigint generated always as identity,
+    add column if not exists source text,
+    add column if not exists conversation_id text,
+    add column if not exists event_type text,
+    add column if not exists event_data jsonb,
+    add column if not exists event_hash text,
+    add column if not exists processed_at timestamptz default now(),
+    add column if not exists processing_duration_ms double precision;
+alter table public.processed_webhook_events
+    -- Callbacks about replicas and videos belong to no conversation.
+    alter column conversation_id drop not null;
+comment on column public.processed_webhook_events.seq is 'Insert order, not commit order: re-read a little before the last one seen.';
+comment on column public.processed_webhook_events.event_hash is 'sha256 of source, event key and event type.';
+
+do $$
+begin
+    -- Some of the seeds' databases use this table as a list of ids; then a new row makes up its own.
+    if exists (
+        select from information_schema.columns c
+        where c.table_schema = 'public' and c.table_name = 'processed_webhook_events'
+            and c.column_name = 'event_id' and c.column_default is null and c.data_type = 'text'
+    ) then
+        alter table public.processed_webhook_events alter column event_id set default gen_random_uuid()::text;
+    end if;
+end
+$$;
+
+-- One row per event and type. Partial: rows from before this schema have no source and may repeat.
+create unique index if not exists processed_webhook_events_hash_key
+on public.processed_webhook_events (event_hash) where source is not null;
+-- A browser catches up with one conversation from a seq on.
+create index if not exists processed_webhook_events_conversation_seq_idx
+on public.processed_webhook_events (conversation_id, seq);
+
+alter table public.processed_webhook_events enable row level security;
+revoke all on public.processed_webhook_events from anon, authenticated;
+grant select on public.processed_webhook_events to authenticated;
+grant select, insert, update, delete on public.processed_webhook_events to service_role;
+
+drop policy if exists "people read their events, admins all" on public.processed_webhook_events;
+create policy "people read their events, admins all" on public.processed_webhook_events
+for select to authenticated
+using (
+    conversation_id in (
+        select c.conversation_id from public.conversations c where c.user_id = (select auth.uid())
+    )
+    or (select private.is_admin())
+);
+
+-- Show an event to browsers, once.
+create or replace function private.project(
+    p_source text, p_event_key text, p_conversation_id text, p_event_type text, p_event_data jsonb, p_duration_ms double precision
+) returns void
+language sql set search_path = '' as $$
+    insert into public.processed_webhook_events
+        (source, conversation_id, event_type, event_data, event_hash, processing_duration_ms)
+    values (
+        p_source, p_conversation_id, p_event_type, p_event_data,
+        encode(sha256(convert_to(concat_ws(E'\n', p_source, p_event_key, p_event_type), 'UTF8')), 'hex'),
+        p_duration_ms
+    )
+    on conflict (event_hash) where source is not null do nothing
+$$;
+revoke execute on function private.project(text, text, text, text, jsonb, double precision) from public, anon, authenticated;
+grant execute on function private.project(text, text, text, text, jsonb, double precision) to service_role;

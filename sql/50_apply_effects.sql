@@ -1,0 +1,158 @@
+-- Merge what an event says about its conversation into the conversation's row.
+create or replace function private.apply_conversation(
+    p_conversation_id text, p_event_key text, p_change jsonb
+) returns void
+language plpgsql set search_path = '' as $$
+declare
+    metadata_key text := p_change ->> 'metadata_key';
+    age numeric := private.age_weight((p_change ->> 'at')::timestamptz);
+    new_metadata jsonb := '{}';
+    final_end jsonb;
+begin
+    if metadata_key is not null
+        and private.wins(p_conversation_id, 'metadata:' || metadata_key, age, p_event_key) then
+        new_metadata := jsonb_build_object(metadata_key, p_change -> 'metadata');
+    end if;
+    if p_change ? 'end' then
+        -- The highest status, then the earliest time: an end without a time comes after those with one.
+        perform private.wins(
+            p_conversation_id, 'end',
+            private.status_rank(p_change #>> '{end,status}') * 1e12
+                - coalesce(extract(epoch from (p_change #>> '{end,at}')::timestamptz), 1e11),
+            p_event_key, p_change -> 'end'
+        );
+    end if;
+    select f.value into final_end from private.conversation_facts f
+    where f.conversation_id = p_conversation_id and f.kind = 'end';
+
+    update public.conversations c set
+        status = case
+            when private.status_rank(final_end ->> 'status') > private.status_rank(c.status)
+                then final_end ->> 'status'
+            else coalesce(c.status, 'active')
+        end,
+        started_at = least(c.started_at, (p_change ->> 'started_at')::timestamptz),
+        ended_at = coalesce((final_end ->> 'at')::timestamptz, c.ended_at),
+        end_reason = coalesce(final_end ->> 'reason', c.end_reason),
+        duration_seconds = coalesce(
+            (final_end ->> 'duration_seconds')::integer,
+            private.seconds_between(
+                least(c.started_at, (p_change ->> 'started_at')::timestamptz), (final_end ->> 'at')::timestamptz
+            ),
+            c.duration_seconds
+        ),
+        tavus_metadata = coalesce(c.tavus_metadata, '{}') || new_metadata,
+        perception_analysis = case
+            when new_metadata <> '{}' then coalesce(p_change ->> 'perception_analysis', c.perception_analysis)
+            else c.perception_analysis
+        end,
+        recording_url = coalesce(private.newest(p_conversation_id, p_change, p_event_key, 'recording_url'), c.recording_url),
+        persona_id = coalesce(private.newest(p_conversation_id, p_change, p_event_key, 'persona_id'), c.persona_id),
+        replica_id = coalesce(private.newest(p_conversation_id, p_change, p_event_key, 'replica_id'), c.replica_id),
+        demo_id = coalesce(private.newest(p_conversation_id, p_change, p_event_key, 'demo_id'), c.demo_id::text),
+        conversation_name = coalesce(
+            private.newest(p_conversation_id, p_change, p_event_key, 'conversation_name'), c.conversation_name
+        )
+    where c.conversation_id = p_conversation_id;
+
+    update public.feedback_sessions f set duration = c.duration_seconds
+    from public.conversations c
+    where c.conversation_id = p_conversation_id and f.conversation_id = c.id and f.version is not null
+        and f.duration is distinct from c.duration_seconds;
+end
+$$;
+revoke execute on function private.apply_conversation(text, text, jsonb) from public, anon, authenticated;
+grant execute on function private.apply_conversation(text, text, jsonb) to service_role;
+
+-- Whole seconds from one time to a later one, else null.
+create or replace function private.seconds_between(p_from timestamptz, p_to timestamptz) returns integer
+language sql immutable set search_path = '' as $$
+    select round(extract(epoch from p_to - p_from))::integer where p_to >= p_from
+$$;
+revoke execute on function private.seconds_between(timestamptz, timestamptz) from public, anon, authenticated;
+grant execute on function private.seconds_between(timestamptz, timestamptz) to service_role;
+
+-- Write the rows that an event stands for. Receiving, adopting and replaying all come through here;
+-- the caller holds the conversation's lock. `p_known` says that the conversation has a row.
+create or replace function private.apply_effects(
+    p_conversation_id text, p_event_key text, p_event_type text, p_effects jsonb, p_known boolean
+) returns void
+language plpgsql set search_path = '' as $$
+declare
+    transcript_won boolean := false;
+    conversation public.conversations;
+begin
+    if p_conversation_id is null then
+        return;
+    end if;
+    if p_effects ? 'messages' then
+        perform private.apply_messages(p_conversation_id, p_effects -> 'messages');
+    end if;
+    if p_effects ? 'transcript' then
+        transcript_won := private.apply_transcript(p_conversation_id, p_event_key, p_effects -> 'transcript');
+    end if;
+    if p_effects ? 'tool_call' then
+        perform private.apply_tool_call(p_conversation_id, p_effects -> 'tool_call');
+    end if;
+    if p_effects ? 'completion' then
+        perform private.apply_completion(p_conversation_id, p_event_key, p_event_type, p_effects -> 'completion');
+    end if;
+    if not p_known then
+        return;
+    end if;
+    if p_effects ? 'conversation' then
+        perform private.apply_conversation(p_conversation_id, p_event_key, p_effects -> 'conversation');
+    end if;
+    if p_effects ? 'feedback' and transcript_won then
+        select * into conversation from public.conversations c where c.conversation_id = p_conversation_id;
+        perform private.apply_feedback(conversation, p_effects -> 'feedback', p_effects -> 'transcript');
+    end if;
+end
+$$;
+revoke execute on function private.apply_effects(text, text, text, jsonb, boolean) from public, anon, authenticated;
+grant execute on function private.apply_effects(text, text, text, jsonb, boolean) to service_role;
+
+-- Hold off every other transaction that touches this conversation, until this one ends. Without it an
+-- event and the row of its conversation, arriving together, would not see each other.
+create or replace function private.lock_conversation(p_conversation_id text) returns void
+language sql set search_path = '' as $$
+    select pg_advisory_xact_lock(hashtextextended(p_conversation_id, 0))
+$$;
+revoke execute on function private.lock_conversation(text) from public, anon, authenticated;
+grant execute on function private.lock_conversation(text) to service_role;
+
+-- A conversation has become known: apply the effects that waited for it. Whoever made the row may have
+-- no right to the inbox, so this runs as its owner.
+create or replace function private.adopt_events() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+    waiting private.webhook_inbox;
+begin
+    perform private.lock_conversation(new.conversation_id);
+    for waiting in
+        select * from private.webhook_inbox i
+        where i.conversation_id = new.conversation_id and i.state = 'unmatched' order by i.seq
+    loop
+        begin
+            perform private.apply_effects(
+                waiting.conversation_id, waiting.event_key, waiting.event_type, waiting.effects, true
+            );
+            update private.webhook_inbox i set state = 'processed', effects = null, finished_at = now()
+            where i.id = waiting.id;
+        exception
+            when deadlock_detected or serialization_failure then
+                raise;
+            when others then
+                update private.webhook_inbox i
+                set state = 'failed', last_error = sqlerrm, next_attempt_at = now() + interval '1 second'
+                where i.id = waiting.id;
+        end;
+    end loop;
+    return null;
+end
+$$;
+revoke execute on function private.adopt_events() from public, anon, authenticated;
+
+create or replace trigger conversations_adopt_events
+after insert or update of conversation_id on public.conversations for each row
+when (new.conversation_id is not null) execute function private.adopt_events();

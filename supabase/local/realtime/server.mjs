@@ -1,0 +1,3 @@
+export function createRealtime() {
+  return { upgrade: (q, s) => s.destroy(), broadcast() {}, delaySystem() {}, drop: () => 0, async stop() {} };
+}

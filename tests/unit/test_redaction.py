@@ -1,0 +1,101 @@
+"""redaction.py: secrets are gone, lengths are kept, everything else is untouched."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.redaction import mask_body, mask_log, mask_payload
+
+TOKEN = "tok-4f1d/9+a=b"
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+def callback(url: str) -> dict[str, Any]:
+    return {"event_type": "system.shutdown", "webhook_url": url, "properties": {"said": "hello?"}}
+
+
+def test_query_of_the_echoed_url_is_overwritten_in_place() -> None:
+    body = json.dumps(callback(f"https://hooks.example.test/api?t={TOKEN}")).encode()
+
+    masked = mask_body(body, json.loads(body), (TOKEN,))
+
+    assert len(masked) == len(body)
+    assert json.loads(masked)["webhook_url"] == "https://hooks.example.test/api?" + "*" * 16
+    assert masked.replace(b"*" * 16, b"t=" + TOKEN.encode()) == body
+
+
+@pytest.mark.parametrize(
+    "escape",
+    [
+        lambda text: text.replace("/", "\\/"),
+        lambda text: "".join(f"\\u{ord(character):04x}" for character in text),
+        lambda text: text.replace("?", "\\u003F"),
+    ],
+    ids=["slashes", "everything", "question mark"],
+)
+def test_escapes_do_not_hide_the_query(escape: Any) -> None:
+    url = f"https://hooks.example.test/api?t={TOKEN}"
+    body = f'{{"webhook\\u005furl": "{escape(url)}", "a": "b?c"}}'.encode()
+
+    masked = mask_body(body, json.loads(body), ())
+
+    assert len(masked) == len(body)
+    assert json.loads(masked)["webhook_url"].strip("*") == "https://hooks.example.test/api?"
+    assert json.loads(masked)["a"] == "b?c"
+
+
+def test_presented_token_is_overwritten_wherever_it_stands() -> None:
+    body = json.dumps({"a": TOKEN, "b": [f"x{TOKEN}x"], "c": TOKEN.replace("/", "%2F")}).encode()
+    escaped = b'{"d": "tok\\u002d4f1d\\/9+a=b", "e": "kept"}'
+
+    assert mask_body(body, json.loads(body), (TOKEN,)).count(TOKEN.encode()) == 0
+    masked = json.loads(mask_body(escaped, json.loads(escaped), (TOKEN,)))
+    assert masked["d"].strip("*") == ""
+    assert masked["e"] == "kept"
+
+
+def test_unreadable_body_is_masked_too() -> None:
+    masked = mask_body(b"\xff{" + TOKEN.encode() + b'"', None, (TOKEN,))
+
+    assert masked == b"\xff{" + b"*" * len(TOKEN) + b'"'
+
+
+def test_short_query_masks_only_the_url() -> None:
+    body = json.dumps(callback("https://hooks.example.test/?e")).encode()
+
+    masked = json.loads(mask_body(body, json.loads(body), ()))
+
+    assert masked == callback("https://hooks.example.test/?*")
+
+
+@given(JSON_VALUES)
+def test_body_without_secrets_is_left_alone(value: Any) -> None:
+    body = json.dumps({"a": value}).encode()
+
+    assert mask_body(body, json.loads(body), ("never in there",)) == body
+
+
+@given(JSON_VALUES)
+def test_parsed_copy_holds_neither_the_url_nor_the_token(value: Any) -> None:
+    payload = {"webhook_url": "x", "deep": [{"webhook_url": "y", "kept": value}], "t": f"a{TOKEN}"}
+
+    masked = mask_payload(payload, (TOKEN,))
+
+    assert "webhook_url" not in masked
+    assert "webhook_url" not in masked["deep"][0]
+    assert masked["t"] == "a" + "*" * len(TOKEN)
+
+
+def test_log_lines_show_no_token() -> None:
+    line = "Error handling request /api/tavus/webhook?c=1&t=secret HTTP/1.1"
+
+    assert "secret" not in mask_log(line)
+    assert mask_log("POST /api/tavus/webhook 200") == "POST /api/tavus/webhook 200"

@@ -1,0 +1,96 @@
+"""settings.py: every wrong setting is named, all at once, and no secret is shown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from services.errors import SettingsError
+from services.settings import load_settings
+
+GOOD = {
+    "SUPABASE_URL": "https://abc.example.test",
+    "SUPABASE_SECRET_KEY": "sb_secret_x",
+    "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_x",
+}
+
+
+def test_defaults_are_those_of_a_local_service() -> None:
+    settings = load_settings(GOOD)
+
+    assert settings.port == 8000
+    assert settings.public_base_url == "http://127.0.0.1:8000"
+    assert settings.cors_origins == ()
+    assert settings.tavus_webhook_tokens == ()
+
+
+def test_older_names_are_accepted() -> None:
+    settings = load_settings(
+        {
+            "SUPABASE_URL": "https://abc.example.test/",
+            "SUPABASE_SERVICE_ROLE_KEY": "service",
+            "SUPABASE_ANON_KEY": "anon",
+            "NEXT_PUBLIC_BASE_URL": "https://hooks.example.test/",
+        }
+    )
+
+    assert settings.supabase_url == "https://abc.example.test"
+    assert settings.supabase_secret_key == "service"
+    assert settings.supabase_publishable_key == "anon"
+    assert settings.public_base_url == "https://hooks.example.test"
+
+
+def test_secrets_are_lists_for_rotation() -> None:
+    settings = load_settings({**GOOD, "TAVUS_WEBHOOK_TOKEN": " new , old,, "})
+
+    assert settings.tavus_webhook_tokens == ("new", "old")
+
+
+def test_everything_wrong_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as raised:
+        load_settings(
+            {
+                "SUPABASE_URL": "abc.example.test",
+                "SUPABASE_PUBLISHABLE_KEY": "sb_secret_swapped",
+                "PUBLIC_BASE_URL": "https://x.example.test/?a=b",
+                "PORT": "eighty",
+                "WEB_CONCURRENCY": "0",
+                "REQUEST_TIMEOUT": "never",
+                "CORS_ORIGINS": "https://ok.example.test,ok.example.test/path",
+                "DATABASE_URL": "mysql://x",
+                "LOG_LEVEL": "loud",
+            }
+        )
+
+    named = re.findall(r"^ +([A-Z_]+)", str(raised.value), re.MULTILINE)
+    assert named == [
+        "PORT",
+        "SUPABASE_URL",
+        "SUPABASE_SECRET_KEY",
+        "SUPABASE_PUBLISHABLE_KEY",
+        "PUBLIC_BASE_URL",
+        "DATABASE_URL",
+        "WEB_CONCURRENCY",
+        "REQUEST_TIMEOUT",
+        "CORS_ORIGINS",
+        "LOG_LEVEL",
+    ]
+    assert "sb_secret_swapped" not in str(raised.value)
+
+
+def test_no_secret_is_printed_with_the_settings() -> None:
+    settings = load_settings({**GOOD, "TAVUS_WEBHOOK_TOKEN": "hush", "TAVUS_API_KEY": "hush"})
+
+    assert "hush" not in repr(settings)
+    assert "sb_secret_x" not in repr(settings)
+
+
+def test_every_setting_is_in_the_example() -> None:
+    source = Path("services/settings.py").read_text()
+    read = set(re.findall(r'"([A-Z][A-Z_]+)"', source))
+    older = {"SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_ANON_KEY", "NEXT_PUBLIC_BASE_URL"}
+    example = set(re.findall(r"^#? ?([A-Z_]+)=", Path(".env.example").read_text(), re.MULTILINE))
+
+    assert read - older <= example
