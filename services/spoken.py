@@ -22,7 +22,10 @@ LEAD_IN = re.compile(
     r"^(?:(?:my|the|it|it's|its|that's|is|e-?mail|address|sure|yes|so|um|uh)[\s,:]+)+"
 )
 # Spaces inside an address come from speech; one of these words says that it was a sentence.
-SENTENCE_WORDS = frozenset({"is", "my", "the", "and", "or", "email", "address", "it", "you", "me"})
+SENTENCE_WORDS = frozenset(
+    {"address", "and", "email", "is", "it", "it's", "its", "me", "my", "or", "so", "sure"}
+    | {"that's", "the", "um", "yes", "you"}
+)
 
 
 def said_nothing(value: str) -> bool:
@@ -37,7 +40,7 @@ def spoken_email(value: str) -> str:
     part, since that may matter to its owner's server.
     """
     said = value.strip()
-    bare = said.removeprefix("mailto:").strip("<>\"'.,; ")
+    bare = said.strip("<>\"' ").removeprefix("mailto:").rstrip(".,; ")
     if len(bare) > LONGEST_ADDRESS:
         return said
     if ADDRESS.fullmatch(bare):

@@ -1,4 +1,4 @@
-"""Signals that ask us to stop, taken where it suits us and not in the middle of something."""
+"""What asks us to stop, taken where it suits us and not in the middle of something."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import signal
+import sys
 from types import FrameType, TracebackType
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -20,9 +21,14 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         """Take over the stop signals."""
-        self.received: signal.Signals | None = None
-        self._reader, self._writer = os.pipe()
+        self.received = False
+        reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
+        self._poll = select.poll()
+        self._poll.register(reader, select.POLLIN)
+        # A terminal that closes tells its session's leader alone: a `make` that then waits for us.
+        if sys.stdin is not None and sys.stdin.isatty():
+            self._poll.register(sys.stdin, 0)
         self._previous = {number: signal.signal(number, self._note) for number in STOP_SIGNALS}
         return self
 
@@ -32,19 +38,20 @@ class StopSignals:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give the signals back to who had them."""
+        """Give the signals back; once told to stop we are ending, and hear no more of them."""
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        os.close(self._reader)
-        os.close(self._writer)
+            signal.signal(number, signal.SIG_IGN if self.received else handler)
 
     def pause(self, seconds: float) -> bool:
-        """Wait that long or until a stop signal; say whether there was one."""
-        readable, _, _ = select.select([self._reader], [], [], seconds)
-        return bool(readable)
+        """Wait that long or until asked to stop; say whether we were."""
+        for descriptor, event in self._poll.poll(seconds * 1000):
+            if event & (select.POLLIN | select.POLLHUP):
+                self.received = True
+            else:
+                self._poll.unregister(descriptor)
+        return self.received
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.received = self.received or signal.Signals(number)
         # A full pipe says it already.
         with contextlib.suppress(BlockingIOError):
             os.write(self._writer, b"!")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -18,7 +22,7 @@ class RequestTimeout(ConvohooksError):
 
 
 class Worker(GeventWorker):
-    """Closes a connection whose request is not read and answered in time.
+    """Closes a connection whose request has not come in whole within `request_timeout` seconds.
 
     gunicorn's own `timeout` only watches that the worker process is alive: a client that sends one
     byte a second would hold its connection for ever.
@@ -28,12 +32,59 @@ class Worker(GeventWorker):
 
     def timeout_ctx(self) -> Any:
         """Limit the wait for a request's line and headers; then the connection is closed."""
-        return gevent.Timeout(self.request_timeout, False)  # type: ignore[arg-type]  # False: end silently
+        return gevent.Timeout(self.request_timeout, False)  # type: ignore[arg-type]  # False: silently
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
-        """Limit the rest. Whoever waits for the body gets a RequestTimeout, and answers 408."""
-        deadline = gevent.Timeout.start_new(self.request_timeout, RequestTimeout())
+        """Limit the body too. Who reads it late gets a RequestTimeout, and answers 408."""
+        req.body = TimedBody(req.body, self.request_timeout)
+        # For a client that does not read its answer.
+        sock.settimeout(2 * self.request_timeout)
         try:
             return super().handle_request(listener_name, req, sock, addr)
         finally:
-            deadline.close()
+            if req.body.failed:
+                linger(sock)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what is no HTTP request, so that the answer arrives."""
+        super().handle_error(req, client, addr, exc)
+        linger(client)
+
+
+def linger(sock: Any) -> None:
+    """Take in for a moment what the client still sends: closing on unread bytes resets the
+    connection, and the client may never see its answer (RFC 9112, section 9.6).
+    """
+    with gevent.Timeout(1.0, False), suppress(OSError):  # type: ignore[arg-type]
+        sock.shutdown(socket.SHUT_WR)
+        for _ in range(64):
+            if not sock.recv(65536):
+                break
+
+
+class TimedBody:
+    """A request's body that must have been read whole so many seconds from now."""
+
+    def __init__(self, body: Any, seconds: float) -> None:
+        """Start the clock."""
+        self._body = body
+        self._deadline = time.monotonic() + seconds
+        self.failed = False
+
+    def read(self, size: int | None = None) -> bytes:
+        """Return the next bytes. Raises RequestTimeout, and what broken framing raises."""
+        return self._timed(self._body.read, size)
+
+    def readline(self, size: int | None = None) -> bytes:
+        """Return the next line, like `read`."""
+        return self._timed(self._body.readline, size)
+
+    def _timed(self, read: Callable[[int | None], bytes], size: int | None) -> bytes:
+        remaining = max(self._deadline - time.monotonic(), 0.001)
+        try:
+            with gevent.Timeout(remaining, RequestTimeout()):
+                return read(size)
+        except Exception:
+            # gunicorn closes a connection when it cannot know where the next request starts.
+            self.failed = True
+            raise

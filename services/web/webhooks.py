@@ -9,7 +9,7 @@ import structlog
 from flask import Blueprint, Request, request
 from pydantic import BaseModel
 
-from services.errors import ConvohooksError
+from services.errors import ConvohooksError, Malformed
 from services.inbound import Inbound
 from services.ingestion import Receipt
 from services.provider import Provider
@@ -55,12 +55,15 @@ def blueprint(services: Services) -> Blueprint:
 
 def inbound(request: Request) -> Inbound:
     """Return a request as bytes and names. Raises what broken framing raises."""
+    body = request.get_data(cache=False)
+    if request.content_length not in (None, len(body)):
+        raise Malformed(f"The body ended after {len(body)} of {request.content_length} bytes.")
     return Inbound(
         method=request.method,
         path=request.path,
         query=request.args.to_dict(flat=True),
         headers={name.lower(): value for name, value in request.headers.items()},
-        body=request.get_data(cache=False),
+        body=body,
         received_at=datetime.now(UTC),
     )
 

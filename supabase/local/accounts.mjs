@@ -10,7 +10,7 @@ export function createAccounts({ sql, keys }) {
   async function signUpAnonymously({ data }) {
     const ids = { user: randomUUID(), session: randomUUID() };
     const refreshToken = randomBytes(16).toString("base64url");
-    await sql.begin((tx) => insertAnonymous(tx, ids, refreshToken, data ?? {}));
+    await sql.begin((tx) => insertAnonymous(tx, ids, refreshToken, data !== null && typeof data === "object" ? data : {}));
     const account = await find(ids.user);
     return session(account, ids.session, refreshToken);
   }

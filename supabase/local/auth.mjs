@@ -15,7 +15,7 @@ export function createAuth({ sql, keys, lite }) {
   return async (request, response, { url, role }) => {
     const body = await readBody(request, MAX_BODY);
     const adminPath = ADMIN.exec(url.pathname);
-    if (adminPath) return admin(request, response, { url, role, userId: adminPath[1], body: parseObject(body) });
+    if (adminPath) return admin(request, response, { url, role, userId: adminPath[1], body: parseObject(body) ?? {} });
     if (signsUpAnonymously(request, url, body)) return answerJson(response, 200, await accounts.signUpAnonymously(parseObject(body)));
     return finish(response, await callLite(lite, request, url, body));
   };
@@ -28,6 +28,6 @@ export function createAuth({ sql, keys, lite }) {
 
 function signsUpAnonymously(request, url, body) {
   if (request.method !== "POST" || url.pathname !== "/auth/v1/signup") return false;
-  const { email, phone } = parseObject(body);
-  return !email && !phone;
+  const asked = parseObject(body);
+  return asked !== null && !asked.email && !asked.phone;
 }

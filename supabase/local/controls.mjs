@@ -12,7 +12,7 @@ export function createControls({ sql, realtime, postgrestUrl }) {
     if (route === "GET /local/health") return health(response);
     if (route !== "POST /local/realtime") return answerJson(response, 404, { message: "Not found" });
     if (role !== "service_role") return answerJson(response, 403, { message: "Only the secret key may do this" });
-    return turn(response, parseObject(await readBody(request, MAX_BODY)));
+    return turn(response, parseObject(await readBody(request, MAX_BODY)) ?? {});
   };
 
   async function health(response) {

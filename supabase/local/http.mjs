@@ -48,12 +48,12 @@ export async function readBody(request, limit) {
   return Buffer.concat(chunks);
 }
 
-/** The body as a JSON object; anything else is an empty one. */
+/** The body as a JSON object, or null for anything else. */
 export function parseObject(bytes) {
   try {
     const value = JSON.parse(bytes.toString("utf8"));
-    return value !== null && typeof value === "object" && !Array.isArray(value) ? value : {};
+    return value !== null && typeof value === "object" && !Array.isArray(value) ? value : null;
   } catch {
-    return {};
+    return null;
   }
 }

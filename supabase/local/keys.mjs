@@ -4,6 +4,7 @@ import { SignJWT, jwtVerify } from "jose";
 
 const LIFETIME_SECONDS = 300;
 const RENEW_BEFORE_SECONDS = 30;
+const ROLES = ["anon", "authenticated", "service_role"];
 // https://supabase.com/docs/guides/api/api-keys: a secret key never answers a browser.
 const BROWSER = /^\s*Mozilla\//i;
 
@@ -61,6 +62,7 @@ export function createKeys({ publishableKey, secretKey, jwtSecret }) {
       throw new Unauthorized(error.code === "ERR_JWT_EXPIRED" ? "InvalidJWTToken: Token has expired" : "JwtSignatureError: Failed to validate JWT signature");
     });
     if (!payload.role || !payload.exp) throw new Unauthorized("InvalidJWTToken: Fields `role` and `exp` are required in JWT");
+    if (!ROLES.includes(payload.role)) throw new Unauthorized("Unauthorized: The role of the token is unknown");
     return payload;
   }
 

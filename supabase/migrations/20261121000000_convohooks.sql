@@ -660,6 +660,8 @@ alter table public.processed_webhook_events enable row level security;
 revoke all on public.processed_webhook_events from anon, authenticated;
 grant select on public.processed_webhook_events to authenticated;
 grant select, insert, update, delete on public.processed_webhook_events to service_role;
+-- Projects from before October 2026 grant every new sequence to everybody.
+revoke all on sequence public.processed_webhook_events_seq_seq from anon, authenticated;
 
 drop policy if exists "people read their events, admins all" on public.processed_webhook_events;
 create policy "people read their events, admins all" on public.processed_webhook_events

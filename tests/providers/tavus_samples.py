@@ -1,4 +1,4 @@
-"""What the tests of Tavus share: the samples, the walk of one payload, a database made of tuples."""
+"""What the tests of Tavus share: samples, the walk of one payload, a database made of tuples."""
 
 from __future__ import annotations
 

@@ -14,8 +14,10 @@ from pydantic import (
 )
 
 from services.errors import Malformed
-from services.providers.tavus.fields import Moment, Name, Text
+from services.providers.tavus.fields import LONGEST_NAME, Moment, Name, Text
 from services.providers.tavus.places import first, hoist, places_of
+
+FOUND = {"missing": "nothing", "string_too_long": f"a text over {LONGEST_NAME} characters"}
 
 
 class Event(BaseModel):
@@ -62,5 +64,5 @@ def _sentence(model: type[Event], error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_context=False)[0]
     name = str(problem["loc"][0]) if problem["loc"] else "the payload"
     wanted = model.model_fields[name].description if name in model.model_fields else None
-    found = "nothing" if problem["type"] == "missing" else problem["msg"].lower()
+    found = FOUND.get(problem["type"], "no text")
     return f"Field {name!r}: found {found}, wanted {wanted or 'something readable'}."

@@ -1,4 +1,5 @@
-/** Filters of a binding: `column=op.value`, joined by AND where there are several. */
+/** The filter of a binding: `column=op.value`. */
+import { fullName } from "./names.mjs";
 
 const FILTER = /^([^=]+)=(eq|neq|lt|lte|gt|gte|in)\.(.*)$/s;
 const MAX_VALUES = 100;
@@ -39,15 +40,15 @@ export async function parseFilter(sql, table, filter, role) {
 export function passes(filter, record) {
   if (!filter) return true;
   const value = record?.[filter.column];
-  return value !== null && value !== undefined && COMPARE[filter.op](value, filter.value);
+  return value !== null && value !== undefined && COMPARE[filter.op](comparable(value), filter.value);
 }
 
 async function cast(sql, table, column, op, text) {
   const texts = op === "in" ? splitList(text) : [text];
-  const type = `${quote(table.schema)}.${quote(table.name)}`;
+  const type = fullName(table);
   const records = texts.map((value) => ({ [column.name]: value }));
-  const query = `select to_jsonb(r) -> $2 as value from jsonb_array_elements($1::jsonb) as one, jsonb_populate_record(null::${type}, one) as r`;
-  const rows = await sql.unsafe(query, [records, column.name]).catch((error) => {
+  const query = `select to_jsonb(r) -> $2::text as value from jsonb_array_elements($1::text::jsonb) as one, jsonb_populate_record(null::${type}, one) as r`;
+  const rows = await sql.unsafe(query, [JSON.stringify(records), column.name]).catch((error) => {
     throw wrong(`Error parsing \`filter\` params: ${error.message}`);
   });
   return op === "in" ? rows.map((row) => row.value) : rows[0].value;
@@ -63,11 +64,11 @@ function wrong(message) {
   return new SubscribeError(message, { final: true });
 }
 
-// Numbers past a double's digits are raw JSON objects.
-function same(value, wanted) {
-  return value === wanted || JSON.stringify(value) === JSON.stringify(wanted);
+// Numbers with more digits than a double holds are raw JSON.
+function comparable(value) {
+  return JSON.isRawJSON(value) ? Number(JSON.stringify(value)) : value;
 }
 
-function quote(name) {
-  return `"${name.replaceAll('"', '""')}"`;
+function same(value, wanted) {
+  return value === wanted || JSON.stringify(value) === JSON.stringify(wanted);
 }

@@ -16,15 +16,22 @@ const EPOCH_2000_MS = Date.UTC(2000, 0, 1);
 export function followPublication({ databaseUrl, onChange, onUp, onDown }) {
   let stopped = false;
   let session = null;
+  let lastError = "";
 
   async function run() {
     while (!stopped) {
       session = openSession(databaseUrl);
-      await session.stream(onChange, onUp).catch((error) => log("replication failed", describe(error)));
+      await session.stream(onChange, onUp).then(() => (lastError = ""), report);
       onDown();
       await session.close();
       if (!stopped) await wait(RETRY_MS);
     }
+  }
+
+  // One line per outage, not one per attempt.
+  function report(error) {
+    if (!stopped && error.message !== lastError) log("replication failed", describe(error));
+    lastError = error.message;
   }
 
   run();
@@ -65,9 +72,9 @@ function openSession(databaseUrl) {
 async function start(sql) {
   // A slot of the same name may outlive a killed connection for a moment.
   const slot = `realtime_${randomBytes(6).toString("hex")}`;
-  const [{ consistent_point: point }] = await sql.unsafe(`create_replication_slot ${slot} temporary logical pgoutput noexport_snapshot`);
+  const [{ consistent_point: point }] = await sql.unsafe(`CREATE_REPLICATION_SLOT ${slot} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT`);
   const options = `(proto_version '1', publication_names '${PUBLICATION}')`;
-  return sql.unsafe(`start_replication slot ${slot} logical ${point} ${options}`).writable();
+  return sql.unsafe(`START_REPLICATION SLOT ${slot} LOGICAL ${point} ${options}`).writable();
 }
 
 function receive(bytes, messages, decode, onChange) {

@@ -1,6 +1,8 @@
 /** Text of a Postgres value → the JSON that `to_jsonb` would make of it. */
 import { isoTimestamp } from "../lite.mjs";
 
+const SAFE_DIGITS = 15;
+
 const CONVERTERS = {
   bool: (text) => text === "t",
   int2: number,
@@ -23,11 +25,11 @@ export function toJson(type, text) {
   return Object.hasOwn(CONVERTERS, type) ? CONVERTERS[type](text) : text;
 }
 
-// NaN and the infinities have no JSON number; digits past a double's are kept as they are.
+// NaN and the infinities have no JSON number; more digits than a double holds are kept as they are.
 function number(text) {
   const value = Number(text);
   if (!Number.isFinite(value)) return text;
-  return String(value) === text ? value : JSON.rawJSON(text);
+  return text.replace(/\D/g, "").length <= SAFE_DIGITS ? value : JSON.rawJSON(text);
 }
 
 function arrayToJson(type, text) {

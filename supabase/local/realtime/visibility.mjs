@@ -1,4 +1,5 @@
 /** Row level security, asked of Postgres itself: which of these rows may this person read now? */
+import { fullName, quote } from "./names.mjs";
 
 /** The places in `changes` (all of one table) whose row a person with these claims can select. */
 export async function visiblePlaces(sql, table, claims, changes) {
@@ -6,24 +7,20 @@ export async function visiblePlaces(sql, table, claims, changes) {
   const wanted = changes.map((change) => Object.fromEntries(keys.map((key) => [key, change.record[key]])));
   const [, rows] = await sql.begin((tx) => [
     tx`select set_config('role', ${claims.role}, true), set_config('request.jwt.claims', ${JSON.stringify(claims)}, true)`,
-    tx.unsafe(question(table, keys), [wanted], { prepare: true }),
+    tx.unsafe(question(table, keys), [JSON.stringify(wanted)], { prepare: true }),
   ]);
   return new Set(rows.map((row) => row.place - 1));
 }
 
 // The key's text becomes the column's own type again, so that the primary key's index serves.
 function question(table, keys) {
-  const name = `${quote(table.schema)}.${quote(table.name)}`;
+  const name = fullName(table);
   const match = keys.map((key) => `found.${quote(key)} = wanted.${quote(key)}`).join(" and ");
   return `
     select place::int
-    from jsonb_array_elements($1::jsonb) with ordinality as item (key, place)
+    from jsonb_array_elements($1::text::jsonb) with ordinality as item (key, place)
     where exists (
         select from ${name} as found, jsonb_populate_record(null::${name}, item.key) as wanted
         where ${match}
     )`;
-}
-
-function quote(name) {
-  return `"${name.replaceAll('"', '""')}"`;
 }

@@ -1,0 +1,147 @@
+"""Who may call which function, and what a function may reach."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from tests.database.events import rows
+from tests.database.personas import Persona, acting, is_denied, sign_up
+
+# Every function of ours by who may call it; a new one fails the tests until it is entered here.
+CALLED_BY = {
+    "nobody: triggers": ["adopt_events", "bump_version", "create_profile"],
+    "policies": ["is_admin"],
+    "the service": [
+        "check_readiness",
+        "receive_events",
+        "webhook_totals",
+    ],
+    "the functions above": [
+        "age_weight",
+        "annotate_transcript",
+        "apply_completion",
+        "apply_conversation",
+        "apply_effects",
+        "apply_feedback",
+        "apply_messages",
+        "apply_tool_call",
+        "apply_transcript",
+        "bind_conversation",
+        "fold",
+        "is_empty",
+        "lock_conversation",
+        "newest",
+        "project",
+        "receive_event",
+        "reject",
+        "seconds_between",
+        "status_rank",
+        "store",
+        "store_failed",
+        "wins",
+    ],
+}
+ROLES = {
+    "nobody: triggers": set(),
+    "policies": {"authenticated", "service_role"},
+    "the service": {"service_role"},
+    "the functions above": {"service_role"},
+}
+# What must see more than its caller.
+DEFINERS = {"private.adopt_events", "private.create_profile", "private.is_admin"}
+
+FUNCTIONS = """
+    select n.nspname || '.' || p.proname as name, p.proname, n.nspname, p.prosecdef, p.proconfig,
+        array(
+            select r.rolname::text from pg_roles r
+            where r.rolname in ('anon', 'authenticated', 'service_role')
+                and has_function_privilege(r.oid, p.oid, 'execute')
+        ) as callers
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname in ('public', 'private')
+"""
+
+
+def test_every_function_is_called_by_whom_it_is_for(db: psycopg.Connection) -> None:
+    decided = {name: ROLES[kind] for kind, names in CALLED_BY.items() for name in names}
+
+    found = rows(db, FUNCTIONS)
+
+    assert decided == {row["proname"]: set(row["callers"]) for row in found}
+
+
+def test_only_what_the_service_calls_is_exposed(db: psycopg.Connection) -> None:
+    exposed = [row["proname"] for row in rows(db, FUNCTIONS) if row["nspname"] == "public"]
+
+    assert sorted(exposed) == CALLED_BY["the service"]
+
+
+def test_every_function_has_an_empty_search_path(db: psycopg.Connection) -> None:
+    open_ended = [
+        row["name"]
+        for row in rows(db, FUNCTIONS)
+        if 'search_path=""' not in (row["proconfig"] or [])
+    ]
+
+    assert open_ended == []
+
+
+def test_functions_run_as_their_caller_but_for_three(db: psycopg.Connection) -> None:
+    assert {row["name"] for row in rows(db, FUNCTIONS) if row["prosecdef"]} == DEFINERS
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "public.receive_events('[]')",
+        "public.webhook_totals()",
+        "public.check_readiness()",
+        "private.project('tavus', 'key', 'c', 'type', '{}', 1)",
+        "private.wins('c', 'kind', 1, 'key')",
+    ],
+)
+def test_browsers_call_nothing(db: psycopg.Connection, call: str) -> None:
+    person = sign_up(db)
+
+    assert is_denied(db, Persona("anon"), f"select {call}")
+    assert is_denied(db, person, f"select {call}")
+
+
+def test_anon_cannot_ask_who_is_an_admin(db: psycopg.Connection) -> None:
+    assert is_denied(db, Persona("anon"), "select private.is_admin()")
+
+
+def test_service_is_no_admin_but_may_ask(db: psycopg.Connection) -> None:
+    with acting(db, Persona("service_role")):
+        [answer] = rows(db, "select private.is_admin() as is_admin")
+
+    assert answer["is_admin"] is False
+
+
+def test_nothing_of_ours_is_granted_to_public_or_anon(db: psycopg.Connection) -> None:
+    found = rows(
+        db,
+        """
+        select c.oid::regclass::text as name from pg_class c, aclexplode(c.relacl) acl
+        where c.relnamespace::regnamespace::text in ('public', 'private')
+            and acl.grantee in (0, 'anon'::regrole)
+        union all
+        select p.oid::regprocedure::text
+        from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) acl
+        where p.pronamespace::regnamespace::text in ('public', 'private')
+            and acl.grantee in (0, 'anon'::regrole)
+        union all
+        select a.attrelid::regclass || '.' || a.attname from pg_attribute a, aclexplode(a.attacl) acl
+        where acl.grantee in (0, 'anon'::regrole)
+            and a.attrelid in (
+                select c.oid from pg_class c
+                where c.relnamespace::regnamespace::text in ('public', 'private')
+            )
+        union all
+        select n.nspname from pg_namespace n, aclexplode(n.nspacl) acl
+        where n.nspname = 'private' and acl.grantee in (0, 'anon'::regrole)
+        """,
+    )
+
+    assert found == []
