@@ -36,7 +36,7 @@ class WebhookDataIngestionService:
 
     def store(self, event: Event, inbound: Inbound) -> Receipt:
         """Store an event with all its effects. Raises Unavailable when that was not committed."""
-        row = _row(event, inbound)
+        row = row_of(event, inbound)
         result = self.writer.submit(row, len(row["body"]) * 2)
         if result["outcome"] == "unstored":
             raise Unavailable("The event could not be stored; send it again.")
@@ -59,7 +59,8 @@ class WebhookDataIngestionService:
             raise Unavailable("The event could not be stored; send it again.")
 
 
-def _row(event: Event, inbound: Inbound) -> dict[str, Any]:
+def row_of(event: Event, inbound: Inbound) -> dict[str, Any]:
+    """Return an event as `receive_events` takes it."""
     optional = {
         "conversation_id": event.conversation_id,
         "conversation_ref": event.conversation_ref and str(event.conversation_ref),

@@ -6,12 +6,16 @@ grant usage on schema private to service_role;
 grant usage on schema private to authenticated;
 alter default privileges in schema private revoke execute on functions from public;
 
--- Count a row's changes, so that a client that saw two versions of it keeps the later one.
+-- Count a row's changes, so that a client that saw two versions of it keeps the later one. The rows
+-- are compared here, byte by byte: a trigger's `when` may not look at a row with computed columns, and
+-- columns of type json know no equality.
 create or replace function private.bump_version() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-    new.version := coalesce(old.version, 0) + 1;
-    new.updated_at := now();
+    if old *<> new then
+        new.version := coalesce(old.version, 0) + 1;
+        new.updated_at := now();
+    end if;
     return new;
 end
 $$;

@@ -24,10 +24,11 @@ alter table public.conversations
     add column if not exists created_at timestamptz,
     add column if not exists updated_at timestamptz;
 alter table public.conversations
-    alter column id set default gen_random_uuid(),
-    alter column status set default 'active',
-    alter column created_at set default now(),
-    alter column updated_at set default now();
+    -- Our row comes first: the sender names the conversation later, and it need not be a person's.
+    alter column conversation_id drop not null,
+    alter column user_id drop not null,
+    alter column scenario_id drop not null,
+    alter column started_at drop not null;
 
 comment on column public.conversations.conversation_id is 'The sender''s id; null until the sender has named it.';
 comment on column public.conversations.status is 'active < ended < completed < failed; it only ever rises.';
@@ -41,8 +42,7 @@ create index if not exists conversations_user_id_idx on public.conversations (us
 create index if not exists conversations_scenario_id_idx on public.conversations (scenario_id);
 
 create or replace trigger conversations_bump_version
-before update on public.conversations for each row
-when (old.* is distinct from new.*) execute function private.bump_version();
+before update on public.conversations for each row execute function private.bump_version();
 
 alter table public.conversations enable row level security;
 revoke all on public.conversations from anon, authenticated;

@@ -3,6 +3,7 @@ create table if not exists public.conversation_messages (
     id uuid primary key default gen_random_uuid()
 );
 alter table public.conversation_messages
+    add column if not exists id uuid not null default gen_random_uuid(),
     add column if not exists conversation_id text,
     add column if not exists message_id text,
     add column if not exists role text,
@@ -15,6 +16,7 @@ alter table public.conversation_messages
     add column if not exists intent text,
     add column if not exists confidence double precision,
     add column if not exists created_at timestamptz default now();
+alter table public.conversation_messages alter column timestamp drop not null;
 comment on column public.conversation_messages.origin is 'live or transcript.';
 comment on column public.conversation_messages.position is 'Place in the transcript, from 0; null while live.';
 
@@ -98,7 +100,7 @@ begin
     select p_conversation_id, m.message_id, m.role, m.content,
         length(m.content), 'live', m.timestamp, m.sentiment, m.intent, m.confidence
     from jsonb_populate_recordset(null::public.conversation_messages, p_messages) m
-    on conflict (conversation_id, message_id) where origin is not null do nothing;
+    on conflict do nothing;
 end
 $$;
 revoke execute on function private.apply_messages(text, jsonb) from public, anon, authenticated;
@@ -119,7 +121,7 @@ begin
 
     insert into public.conversation_messages (conversation_id, message_id, role, content,
         content_length, origin, position, timestamp)
-    select p_conversation_id, 'transcript:' || line.n, entry.role, entry.content,
+    select p_conversation_id, p_conversation_id || ':transcript:' || line.n, entry.role, entry.content,
         length(entry.content), 'transcript', line.n - 1, entry.timestamp
     from jsonb_array_elements(p_transcript) with ordinality as line (value, n),
         lateral jsonb_populate_record(null::public.conversation_messages, line.value) entry;

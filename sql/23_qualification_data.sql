@@ -26,7 +26,7 @@ create index if not exists qualification_data_received_at_idx on public.qualific
 
 create or replace trigger qualification_data_bump_version
 before update on public.qualification_data for each row
-when (new.version is not null and old.* is distinct from new.*) execute function private.bump_version();
+when (new.version is not null) execute function private.bump_version();
 
 alter table public.qualification_data enable row level security;
 revoke all on public.qualification_data from anon, authenticated;

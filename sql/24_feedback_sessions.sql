@@ -15,7 +15,10 @@ alter table public.feedback_sessions
     add column if not exists version bigint,
     add column if not exists created_at timestamptz default now(),
     add column if not exists updated_at timestamptz default now();
-alter table public.feedback_sessions alter column id set default gen_random_uuid();
+alter table public.feedback_sessions
+    alter column user_id drop not null,
+    alter column scenario_id drop not null,
+    alter column duration drop not null;
 comment on column public.feedback_sessions.duration is 'Seconds; the conversation''s, kept in step with it.';
 comment on column public.feedback_sessions.version is 'Rises with every change; null on rows from before this schema.';
 
@@ -28,7 +31,7 @@ create index if not exists feedback_sessions_scenario_id_idx on public.feedback_
 
 create or replace trigger feedback_sessions_bump_version
 before update on public.feedback_sessions for each row
-when (new.version is not null and old.* is distinct from new.*) execute function private.bump_version();
+when (new.version is not null) execute function private.bump_version();
 
 alter table public.feedback_sessions enable row level security;
 revoke all on public.feedback_sessions from anon, authenticated;

@@ -18,19 +18,6 @@ alter table public.processed_webhook_events
 comment on column public.processed_webhook_events.seq is 'Insert order, not commit order: re-read a little before the last one seen.';
 comment on column public.processed_webhook_events.event_hash is 'sha256 of source, event key and event type.';
 
-do $$
-begin
-    -- Some of the seeds' databases use this table as a list of ids; then a new row makes up its own.
-    if exists (
-        select from information_schema.columns c
-        where c.table_schema = 'public' and c.table_name = 'processed_webhook_events'
-            and c.column_name = 'event_id' and c.column_default is null and c.data_type = 'text'
-    ) then
-        alter table public.processed_webhook_events alter column event_id set default gen_random_uuid()::text;
-    end if;
-end
-$$;
-
 -- One row per event and type. Partial: rows from before this schema have no source and may repeat.
 create unique index if not exists processed_webhook_events_hash_key
 on public.processed_webhook_events (event_hash) where source is not null;

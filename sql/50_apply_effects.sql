@@ -8,6 +8,8 @@ declare
     age numeric := private.age_weight((p_change ->> 'at')::timestamptz);
     new_metadata jsonb := '{}';
     final_end jsonb;
+    started_at timestamptz;
+    conversation public.conversations;
 begin
     if metadata_key is not null
         and private.wins(p_conversation_id, 'metadata:' || metadata_key, age, p_event_key) then
@@ -24,35 +26,46 @@ begin
     end if;
     select f.value into final_end from private.conversation_facts f
     where f.conversation_id = p_conversation_id and f.kind = 'end';
+    select * into conversation from public.conversations c
+    where c.conversation_id = p_conversation_id for update;
+    started_at := least(conversation.started_at, (p_change ->> 'started_at')::timestamptz);
+
+    -- By way of jsonb each value takes the type that its column has; a table from before this schema
+    -- may have others than ours.
+    conversation := jsonb_populate_record(conversation, jsonb_strip_nulls(jsonb_build_object(
+        'status', case
+            when private.status_rank(final_end ->> 'status') > private.status_rank(conversation.status::text)
+                then final_end ->> 'status'
+            else coalesce(conversation.status::text, 'active')
+        end,
+        'started_at', started_at,
+        'ended_at', (final_end ->> 'at')::timestamptz,
+        'end_reason', final_end ->> 'reason',
+        'duration_seconds', coalesce(
+            (final_end ->> 'duration_seconds')::integer,
+            private.seconds_between(started_at, (final_end ->> 'at')::timestamptz)
+        ),
+        'perception_analysis', case when new_metadata <> '{}' then p_change ->> 'perception_analysis' end,
+        'recording_url', private.newest(p_conversation_id, p_change, p_event_key, 'recording_url'),
+        'persona_id', private.newest(p_conversation_id, p_change, p_event_key, 'persona_id'),
+        'replica_id', private.newest(p_conversation_id, p_change, p_event_key, 'replica_id'),
+        'demo_id', private.newest(p_conversation_id, p_change, p_event_key, 'demo_id'),
+        'conversation_name', private.newest(p_conversation_id, p_change, p_event_key, 'conversation_name')
+    )));
 
     update public.conversations c set
-        status = case
-            when private.status_rank(final_end ->> 'status') > private.status_rank(c.status)
-                then final_end ->> 'status'
-            else coalesce(c.status, 'active')
-        end,
-        started_at = least(c.started_at, (p_change ->> 'started_at')::timestamptz),
-        ended_at = coalesce((final_end ->> 'at')::timestamptz, c.ended_at),
-        end_reason = coalesce(final_end ->> 'reason', c.end_reason),
-        duration_seconds = coalesce(
-            (final_end ->> 'duration_seconds')::integer,
-            private.seconds_between(
-                least(c.started_at, (p_change ->> 'started_at')::timestamptz), (final_end ->> 'at')::timestamptz
-            ),
-            c.duration_seconds
-        ),
-        tavus_metadata = coalesce(c.tavus_metadata, '{}') || new_metadata,
-        perception_analysis = case
-            when new_metadata <> '{}' then coalesce(p_change ->> 'perception_analysis', c.perception_analysis)
-            else c.perception_analysis
-        end,
-        recording_url = coalesce(private.newest(p_conversation_id, p_change, p_event_key, 'recording_url'), c.recording_url),
-        persona_id = coalesce(private.newest(p_conversation_id, p_change, p_event_key, 'persona_id'), c.persona_id),
-        replica_id = coalesce(private.newest(p_conversation_id, p_change, p_event_key, 'replica_id'), c.replica_id),
-        demo_id = coalesce(private.newest(p_conversation_id, p_change, p_event_key, 'demo_id'), c.demo_id::text),
-        conversation_name = coalesce(
-            private.newest(p_conversation_id, p_change, p_event_key, 'conversation_name'), c.conversation_name
-        )
+        status = conversation.status,
+        started_at = conversation.started_at,
+        ended_at = conversation.ended_at,
+        end_reason = conversation.end_reason,
+        duration_seconds = conversation.duration_seconds,
+        tavus_metadata = coalesce(c.tavus_metadata::jsonb, '{}') || new_metadata,
+        perception_analysis = conversation.perception_analysis,
+        recording_url = conversation.recording_url,
+        persona_id = conversation.persona_id,
+        replica_id = conversation.replica_id,
+        demo_id = conversation.demo_id,
+        conversation_name = conversation.conversation_name
     where c.conversation_id = p_conversation_id;
 
     update public.feedback_sessions f set duration = c.duration_seconds

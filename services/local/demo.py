@@ -12,7 +12,7 @@ from services.local import checkout
 from services.local.errors import LocalStackError
 from services.local.stack import LocalStack
 
-EMAIL = "demo@convohooks.local"
+EMAIL = "demo@example.test"
 CONVERSATION = "c0ffee0000000001"
 SEED = checkout.ROOT / "supabase" / "seed.sql"
 

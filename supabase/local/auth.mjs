@@ -5,6 +5,7 @@ import { answerJson, parseObject, readBody } from "./http.mjs";
 import { callLite, sendAnswer } from "./lite.mjs";
 
 const MAX_BODY = 1024 * 1024;
+const BAD_JSON = { code: 400, error_code: "bad_json", msg: "Could not parse request body as a JSON object" };
 const ADMIN = /^\/auth\/v1\/admin\/users(?:\/([^/]+))?\/?$/;
 
 /** A handler of /auth/v1 requests whose key was checked already. */
@@ -14,6 +15,7 @@ export function createAuth({ sql, keys, lite }) {
 
   return async (request, response, { url, role }) => {
     const body = await readBody(request, MAX_BODY);
+    if (isBadJson(url, body)) return answerJson(response, 400, BAD_JSON);
     const adminPath = ADMIN.exec(url.pathname);
     if (adminPath) return admin(request, response, { url, role, userId: adminPath[1], body: parseObject(body) ?? {} });
     if (signsUpAnonymously(request, url, body)) return answerJson(response, 200, await accounts.signUpAnonymously(parseObject(body)));
@@ -24,6 +26,11 @@ export function createAuth({ sql, keys, lite }) {
     if (!answer.ok || !answer.headers.get("content-type")?.includes("json")) return sendAnswer(response, answer);
     await sendAnswer(response, answer, JSON.stringify(await accounts.complete(await answer.json())));
   }
+}
+
+// A redirect of an identity provider may post a form.
+function isBadJson(url, body) {
+  return body.length > 0 && url.pathname !== "/auth/v1/callback" && parseObject(body) === null;
 }
 
 function signsUpAnonymously(request, url, body) {

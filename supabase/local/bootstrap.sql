@@ -7,7 +7,7 @@ declare
         'create role authenticated nologin noinherit',
         'create role service_role nologin noinherit bypassrls',
         'create role authenticator login noinherit',
-        'create role supabase_auth_admin nologin noinherit createrole'
+        'create role supabase_auth_admin nologin noinherit'
     ];
     statement text;
 begin

@@ -44,9 +44,11 @@ def canonical(told: str, known: frozenset[str]) -> str:
 
 
 def rename_fields(part: dict[str, Json]) -> dict[str, Json]:
-    """Return an object with the old names of fields, where those are not taken."""
+    """Return an object with the old names of its fields, and of the agent in them."""
     renamed = {
         old: part[new] for new, old in FIELDS.items() if new in part and part.get(old) is None
     }
     taken = {new for new, old in FIELDS.items() if old in renamed}
+    if part.get("role") == "pal":
+        renamed["role"] = "replica"
     return {name: value for name, value in part.items() if name not in taken} | renamed

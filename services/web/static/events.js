@@ -15,6 +15,7 @@ export function createEvents(client, conversationId, onEvents) {
   let checkpoint = null;
   let oldest = Infinity;
   let isHistory = true;
+  let hasEarlier = false;
 
   const query = () =>
     client.from("processed_webhook_events").select(COLUMNS).eq("conversation_id", conversationId);
@@ -42,6 +43,7 @@ export function createEvents(client, conversationId, onEvents) {
   async function readNewest() {
     const rows = (await rowsOf(query().order("seq", { ascending: false }).limit(PAGE))).reverse();
     accept(rows, { isHistory });
+    hasEarlier = rows.length === PAGE;
     if (rows.length) checkpoint = settled(rows) ?? rows[0].seq - 1;
   }
 
@@ -56,15 +58,15 @@ export function createEvents(client, conversationId, onEvents) {
     checkpoint = settled(rows) ?? seq;
   }
 
-  /** Read the page before the oldest event; returns whether there may be more. */
+  /** Read the page before the oldest event. */
   async function readEarlier() {
     const before = query().lt("seq", oldest).order("seq", { ascending: false }).limit(PAGE);
     const rows = await rowsOf(before);
     accept(rows, { isHistory: true });
-    return rows.length === PAGE;
+    hasEarlier = rows.length === PAGE;
   }
 
-  return { receive, catchUp, readEarlier, count: () => seen.size, pageSize: PAGE };
+  return { receive, catchUp, readEarlier, hasEarlier: () => hasEarlier, count: () => seen.size };
 }
 
 /** Return the last seq before the overlap: of what came earlier all is committed. */

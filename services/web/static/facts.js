@@ -8,6 +8,8 @@ const NAMED = ["first_name", "last_name", "email", "position"];
 const SCORES = { communicationScore: "Communication", empathyScore: "Empathy", problemSolvingScore: "Problem solving" };
 const REMARKS = { strengths: "Strengths", areasForImprovement: "To improve", keyInsights: "Insights" };
 
+export const NO_FACTS = { conversation: null, messages: [], qualification: [], feedback: null };
+
 /** Show the rows of a conversation, in place of what was there. */
 export function showFacts({ conversation, messages, qualification, feedback }) {
   showConversation(conversation);

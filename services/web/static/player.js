@@ -9,7 +9,7 @@ const SHOWS = { fetch_video: "video", display_cta: "cta" };
 export function createPlayer() {
   const shown = { video: -1, cta: -1, outcome: -1 };
   const parts = { stage: byId("stage"), video: byId("video"), title: byId("video-title"), cta: byId("cta"), outcome: byId("outcome") };
-  parts.video.addEventListener("error", () => tell(parts, "This video cannot be played here.", true));
+  parts.video.onerror = () => tell(parts, "This video cannot be played here.", true);
   clear(parts);
 
   function show(rows, { isHistory }) {

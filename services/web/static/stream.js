@@ -109,8 +109,8 @@ export function follow(client, conversationId, { onEvents, onConversation, onCau
   report();
   read();
   subscribe();
-  const { readEarlier, pageSize } = events;
-  return { refresh: read, readEarlier, pageSize, isStopped: () => state.isStopped, stop };
+  const { readEarlier, hasEarlier } = events;
+  return { refresh: read, readEarlier, hasEarlier, stop };
 }
 
 function join(client, conversationId, { onEvent, onRow, onSystem, onJoin }) {

@@ -1,6 +1,6 @@
 /** The page of one conversation: what is followed, and where it is shown. */
-import { byId, showArea } from "./dom.js";
-import { showFacts } from "./facts.js";
+import { announce, byId, showArea } from "./dom.js";
+import { NO_FACTS, showFacts } from "./facts.js";
 import { createLog } from "./log.js";
 import { createPlayer } from "./player.js";
 import { createRecords } from "./records.js";
@@ -10,38 +10,40 @@ const STATUS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnec
 
 /** Follow the conversation and show it, until the returned function is called. */
 export function openConversation(client, conversationId) {
-  const [log, player] = [createLog(), createPlayer()];
-  const records = createRecords(client, conversationId, show);
+  const { log, player } = emptyPage();
+  const listening = new AbortController();
+  const records = createRecords(client, conversationId, (known) => listening.signal.aborted || show(known));
   const earlier = byId("earlier");
-  let total = 0;
+  let hasEvents = false;
 
   const stream = follow(client, conversationId, {
     onEvents(rows, options) {
-      if (!total) earlier.hidden = rows.length < stream.pageSize;
-      total += rows.length;
+      hasEvents = true;
       log.add(rows, options);
       player.show(rows, options);
       if (!options.isHistory) records.reloadAfter(rows);
       showArea("conversation");
     },
     onConversation: (row) => (row ? records.take(row) : records.reload(["conversation"])),
-    onCaughtUp: () => records.reload(),
+    onCaughtUp() {
+      earlier.hidden = !stream.hasEarlier();
+      records.reload();
+    },
     onStatus: showStatus,
   });
 
   function show(known) {
-    if (stream.isStopped()) return;
+    showArea(known.conversation || hasEvents ? "conversation" : "nothing");
     showFacts(known);
-    showArea(known.conversation || total ? "conversation" : "nothing");
   }
 
   async function readEarlier() {
     earlier.disabled = true;
-    earlier.hidden = !(await stream.readEarlier().catch(() => true));
+    await stream.readEarlier().catch(() => {});
+    earlier.hidden = !stream.hasEarlier();
     earlier.disabled = false;
   }
 
-  const listening = new AbortController();
   const refresh = () => document.visibilityState === "visible" && stream.refresh();
   earlier.addEventListener("click", readEarlier, listening);
   document.addEventListener("visibilitychange", refresh, listening);
@@ -51,7 +53,15 @@ export function openConversation(client, conversationId) {
     listening.abort();
     stream.stop();
     showStatus(null);
+    emptyPage();
   };
+}
+
+// What one person saw must not be there for the next, not even hidden.
+function emptyPage() {
+  showFacts(NO_FACTS);
+  announce("");
+  return { log: createLog(), player: createPlayer() };
 }
 
 function showStatus(status) {

@@ -1,0 +1,141 @@
+"""The service, a Chromium, and visitors with windows of their own."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from services.local.stack import LocalStack
+from tests.e2e.accounts import Account, create_account, create_conversation, create_video
+from tests.e2e.visitor import Visitor
+from tests.stack import start_service
+from tests.web.caller import SETTINGS, Caller
+
+Visit = Callable[..., Visitor]
+
+VIDEOS = "http://videos.example.test"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+]
+
+RECORD = """async () => {
+  const canvas = document.createElement("canvas");
+  const context = canvas.getContext("2d");
+  const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: "video/webm" });
+  const chunks = [];
+  recorder.ondataavailable = ({ data }) => chunks.push(data);
+  const stopped = new Promise((resolve) => (recorder.onstop = resolve));
+  const start = performance.now();
+  const draw = (now) => {
+    context.fillStyle = `hsl(${now / 5}, 80%, 50%)`;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    now - start < 1500 ? requestAnimationFrame(draw) : recorder.stop();
+  };
+  recorder.start();
+  requestAnimationFrame(draw);
+  await stopped;
+  const bytes = new Uint8Array(await new Blob(chunks).arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}"""
+
+
+@pytest.fixture(name="browser", scope="session")
+def _browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(name="live_url", scope="session")
+def _live_url(stack: LocalStack) -> Iterator[str]:
+    service = start_service(stack, **SETTINGS)
+    yield service.url
+    service.stop()
+
+
+@pytest.fixture(name="caller")
+def _caller(live_url: str) -> Iterator[Caller]:
+    """Sends callbacks as Tavus does."""
+    with httpx.Client(base_url=live_url, timeout=30) as http:
+        yield Caller(http)
+
+
+@pytest.fixture(name="visit")
+def _visit(browser: Browser, live_url: str, stack: LocalStack, film: bytes) -> Iterator[Visit]:
+    """Make visitors; at the end none may have met an error or asked another host for anything."""
+    contexts: list[BrowserContext] = []
+    visitors: list[Visitor] = []
+
+    def visit(**options: Any) -> Visitor:
+        contexts.append(browser.new_context(**options))
+        contexts[-1].route(
+            f"{VIDEOS}/**", lambda route: route.fulfill(body=film, content_type="video/webm")
+        )
+        visitors.append(Visitor(contexts[-1], live_url))
+        return visitors[-1]
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert [visitor.problems for visitor in visitors if visitor.problems] == []
+    own = (live_url, stack.url, VIDEOS)
+    assert [visitor.foreign_hosts(own) for visitor in visitors if visitor.foreign_hosts(own)] == []
+
+
+@pytest.fixture(name="owner")
+def _owner(stack: LocalStack) -> Account:
+    return create_account(stack, "owner")
+
+
+@pytest.fixture(name="conversation")
+def _conversation(db: psycopg.Connection, owner: Account) -> str:
+    """A conversation of the owner's."""
+    return create_conversation(db, owner.id, "Product demo")
+
+
+@pytest.fixture(name="live_page")
+def _live_page(visit: Visit, owner: Account, conversation: str) -> Visitor:
+    """The owner on the page of their conversation, which is live."""
+    return visit().open(conversation).sign_in(owner).wait_until("Live")
+
+
+@pytest.fixture(name="pricing_video")
+def _pricing_video(db: psycopg.Connection) -> Iterator[None]:
+    """A video that every conversation may show."""
+    create_video(db, "Pricing overview", f"{VIDEOS}/pricing.webm")
+    yield
+    db.execute("delete from public.demo_videos where title = 'Pricing overview'")
+
+
+@pytest.fixture(name="turn_realtime")
+def _turn_realtime(stack: LocalStack) -> Iterator[Callable[..., None]]:
+    """Make Realtime late (`system_delay_ms`) or drop its connections (`drop`)."""
+
+    def turn(**knobs: Any) -> None:
+        headers = {"apikey": stack.secret_key}
+        httpx.post(f"{stack.url}/local/realtime", headers=headers, json=knobs).raise_for_status()
+
+    yield turn
+    turn(system_delay_ms=0)
+
+
+@pytest.fixture(name="film", scope="session")
+def _film(browser: Browser) -> bytes:
+    """A second of real video, filmed by the browser itself."""
+    page = browser.new_page()
+    film = base64.b64decode(page.evaluate(RECORD))
+    page.close()
+    return film
