@@ -4,7 +4,6 @@ revoke all on schema private from public, anon;
 grant usage on schema private to service_role;
 -- Policies run as the reader, so a reader may enter the schema; only private.is_admin() is theirs to call.
 grant usage on schema private to authenticated;
-alter default privileges in schema private revoke execute on functions from public;
 
 -- Count a row's changes, so that a client that saw two versions of it keeps the later one. The rows
 -- are compared here, byte by byte: a trigger's `when` may not look at a row with computed columns, and

@@ -8,14 +8,17 @@ revoke all on schema private from public, anon;
 grant usage on schema private to service_role;
 -- Policies run as the reader, so a reader may enter the schema; only private.is_admin() is theirs to call.
 grant usage on schema private to authenticated;
-alter default privileges in schema private revoke execute on functions from public;
 
--- Count a row's changes, so that a client that saw two versions of it keeps the later one.
+-- Count a row's changes, so that a client that saw two versions of it keeps the later one. The rows
+-- are compared here, byte by byte: a trigger's `when` may not look at a row with computed columns, and
+-- columns of type json know no equality.
 create or replace function private.bump_version() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-    new.version := coalesce(old.version, 0) + 1;
-    new.updated_at := now();
+    if old *<> new then
+        new.version := coalesce(old.version, 0) + 1;
+        new.updated_at := now();
+    end if;
     return new;
 end
 $$;
@@ -28,13 +31,33 @@ create table if not exists public.profiles (
     id uuid primary key references auth.users (id) on delete cascade
 );
 alter table public.profiles
-    add column if not exists email text,
     add column if not exists role text default 'user',
     add column if not exists created_at timestamptz default now();
 comment on column public.profiles.role is 'user or admin; an admin reads every row. Written by service_role only.';
 
 alter table public.profiles enable row level security;
-revoke all on public.profiles from anon, authenticated;
+-- An app that lets people write their profiles by policies of its own goes on doing so, but for the role.
+do $$
+declare
+    writable text := (
+        select string_agg(quote_ident(a.attname), ', ') from pg_attribute a
+        where a.attrelid = 'public.profiles'::regclass and a.attnum > 0 and not a.attisdropped and a.attname <> 'role'
+    );
+    kept text[] := array(
+        select command from unnest(array['INSERT', 'UPDATE']) command
+        where has_any_column_privilege('authenticated', 'public.profiles', command) and exists (
+            select from pg_policies p
+            where p.schemaname = 'public' and p.tablename = 'profiles' and p.cmd in (command, 'ALL')
+        )
+    );
+    command text;
+begin
+    revoke all on public.profiles from anon, authenticated;
+    foreach command in array kept loop
+        execute format('grant %s (%s) on public.profiles to authenticated', command, writable);
+    end loop;
+end
+$$;
 grant select on public.profiles to authenticated;
 grant select, insert, update, delete on public.profiles to service_role;
 
@@ -56,7 +79,7 @@ using (id = (select auth.uid()) or (select private.is_admin()));
 create or replace function private.create_profile() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-    insert into public.profiles (id, email) values (new.id, new.email) on conflict (id) do nothing;
+    insert into public.profiles (id) values (new.id) on conflict do nothing;
     return new;
 exception when others then
     raise warning 'no profile for user %: %', new.id, sqlerrm;
@@ -65,10 +88,18 @@ end
 $$;
 revoke execute on function private.create_profile() from public, anon, authenticated;
 
-create or replace trigger convohooks_create_profile
+-- Triggers fire in the order of their names: an app's own, which may know more, makes the profile first.
+create or replace trigger zz_convohooks_create_profile
 after insert on auth.users for each row execute function private.create_profile();
 
-insert into public.profiles (id, email) select u.id, u.email from auth.users u on conflict (id) do nothing;
+-- Accounts from before the trigger.
+do $$
+begin
+    insert into public.profiles (id) select u.id from auth.users u on conflict do nothing;
+exception when others then
+    raise warning 'accounts without a profile stay so: %', sqlerrm;
+end
+$$;
 
 -- 11_scenarios.sql
 
@@ -84,13 +115,22 @@ alter table public.scenarios
 comment on column public.scenarios.metrics is 'What feedback on this scenario scores, by name.';
 
 alter table public.scenarios enable row level security;
-revoke all on public.scenarios from anon, authenticated;
-grant select on public.scenarios to authenticated;
 grant select, insert, update, delete on public.scenarios to service_role;
-
-drop policy if exists "signed-in people read scenarios" on public.scenarios;
-create policy "signed-in people read scenarios" on public.scenarios for select to authenticated
-using (true);
+do $$
+begin
+    -- An app that has policies of its own decides itself who reads and writes its scenarios.
+    if exists (
+        select from pg_policies p
+        where p.schemaname = 'public' and p.tablename = 'scenarios' and p.policyname <> 'signed-in people read scenarios'
+    ) then
+        return;
+    end if;
+    revoke all on public.scenarios from anon, authenticated;
+    grant select on public.scenarios to authenticated;
+    drop policy if exists "signed-in people read scenarios" on public.scenarios;
+    create policy "signed-in people read scenarios" on public.scenarios for select to authenticated using (true);
+end
+$$;
 
 -- 12_demo_videos.sql
 
@@ -110,13 +150,22 @@ comment on column public.demo_videos.demo_id is 'The demo it belongs to; null me
 create index if not exists demo_videos_demo_id_idx on public.demo_videos (demo_id);
 
 alter table public.demo_videos enable row level security;
-revoke all on public.demo_videos from anon, authenticated;
-grant select on public.demo_videos to authenticated;
 grant select, insert, update, delete on public.demo_videos to service_role;
-
-drop policy if exists "signed-in people read videos" on public.demo_videos;
-create policy "signed-in people read videos" on public.demo_videos for select to authenticated
-using (true);
+do $$
+begin
+    -- An app that has policies of its own decides itself who reads and writes its videos.
+    if exists (
+        select from pg_policies p
+        where p.schemaname = 'public' and p.tablename = 'demo_videos' and p.policyname <> 'signed-in people read videos'
+    ) then
+        return;
+    end if;
+    revoke all on public.demo_videos from anon, authenticated;
+    grant select on public.demo_videos to authenticated;
+    drop policy if exists "signed-in people read videos" on public.demo_videos;
+    create policy "signed-in people read videos" on public.demo_videos for select to authenticated using (true);
+end
+$$;
 
 -- 20_conversations.sql
 
@@ -146,10 +195,11 @@ alter table public.conversations
     add column if not exists created_at timestamptz,
     add column if not exists updated_at timestamptz;
 alter table public.conversations
-    alter column id set default gen_random_uuid(),
-    alter column status set default 'active',
-    alter column created_at set default now(),
-    alter column updated_at set default now();
+    -- Our row comes first: the sender names the conversation later, and it need not be a person's.
+    alter column conversation_id drop not null,
+    alter column user_id drop not null,
+    alter column scenario_id drop not null,
+    alter column started_at drop not null;
 
 comment on column public.conversations.conversation_id is 'The sender''s id; null until the sender has named it.';
 comment on column public.conversations.status is 'active < ended < completed < failed; it only ever rises.';
@@ -163,8 +213,7 @@ create index if not exists conversations_user_id_idx on public.conversations (us
 create index if not exists conversations_scenario_id_idx on public.conversations (scenario_id);
 
 create or replace trigger conversations_bump_version
-before update on public.conversations for each row
-when (old.* is distinct from new.*) execute function private.bump_version();
+before update on public.conversations for each row execute function private.bump_version();
 
 alter table public.conversations enable row level security;
 revoke all on public.conversations from anon, authenticated;
@@ -241,6 +290,7 @@ create table if not exists public.conversation_messages (
     id uuid primary key default gen_random_uuid()
 );
 alter table public.conversation_messages
+    add column if not exists id uuid not null default gen_random_uuid(),
     add column if not exists conversation_id text,
     add column if not exists message_id text,
     add column if not exists role text,
@@ -253,6 +303,7 @@ alter table public.conversation_messages
     add column if not exists intent text,
     add column if not exists confidence double precision,
     add column if not exists created_at timestamptz default now();
+alter table public.conversation_messages alter column timestamp drop not null;
 comment on column public.conversation_messages.origin is 'live or transcript.';
 comment on column public.conversation_messages.position is 'Place in the transcript, from 0; null while live.';
 
@@ -336,7 +387,7 @@ begin
     select p_conversation_id, m.message_id, m.role, m.content,
         length(m.content), 'live', m.timestamp, m.sentiment, m.intent, m.confidence
     from jsonb_populate_recordset(null::public.conversation_messages, p_messages) m
-    on conflict (conversation_id, message_id) where origin is not null do nothing;
+    on conflict do nothing;
 end
 $$;
 revoke execute on function private.apply_messages(text, jsonb) from public, anon, authenticated;
@@ -357,7 +408,7 @@ begin
 
     insert into public.conversation_messages (conversation_id, message_id, role, content,
         content_length, origin, position, timestamp)
-    select p_conversation_id, 'transcript:' || line.n, entry.role, entry.content,
+    select p_conversation_id, p_conversation_id || ':transcript:' || line.n, entry.role, entry.content,
         length(entry.content), 'transcript', line.n - 1, entry.timestamp
     from jsonb_array_elements(p_transcript) with ordinality as line (value, n),
         lateral jsonb_populate_record(null::public.conversation_messages, line.value) entry;
@@ -465,7 +516,7 @@ create index if not exists qualification_data_received_at_idx on public.qualific
 
 create or replace trigger qualification_data_bump_version
 before update on public.qualification_data for each row
-when (new.version is not null and old.* is distinct from new.*) execute function private.bump_version();
+when (new.version is not null) execute function private.bump_version();
 
 alter table public.qualification_data enable row level security;
 revoke all on public.qualification_data from anon, authenticated;
@@ -567,7 +618,10 @@ alter table public.feedback_sessions
     add column if not exists version bigint,
     add column if not exists created_at timestamptz default now(),
     add column if not exists updated_at timestamptz default now();
-alter table public.feedback_sessions alter column id set default gen_random_uuid();
+alter table public.feedback_sessions
+    alter column user_id drop not null,
+    alter column scenario_id drop not null,
+    alter column duration drop not null;
 comment on column public.feedback_sessions.duration is 'Seconds; the conversation''s, kept in step with it.';
 comment on column public.feedback_sessions.version is 'Rises with every change; null on rows from before this schema.';
 
@@ -580,7 +634,7 @@ create index if not exists feedback_sessions_scenario_id_idx on public.feedback_
 
 create or replace trigger feedback_sessions_bump_version
 before update on public.feedback_sessions for each row
-when (new.version is not null and old.* is distinct from new.*) execute function private.bump_version();
+when (new.version is not null) execute function private.bump_version();
 
 alter table public.feedback_sessions enable row level security;
 revoke all on public.feedback_sessions from anon, authenticated;
@@ -635,19 +689,6 @@ alter table public.processed_webhook_events
     alter column conversation_id drop not null;
 comment on column public.processed_webhook_events.seq is 'Insert order, not commit order: re-read a little before the last one seen.';
 comment on column public.processed_webhook_events.event_hash is 'sha256 of source, event key and event type.';
-
-do $$
-begin
-    -- Some of the seeds' databases use this table as a list of ids; then a new row makes up its own.
-    if exists (
-        select from information_schema.columns c
-        where c.table_schema = 'public' and c.table_name = 'processed_webhook_events'
-            and c.column_name = 'event_id' and c.column_default is null and c.data_type = 'text'
-    ) then
-        alter table public.processed_webhook_events alter column event_id set default gen_random_uuid()::text;
-    end if;
-end
-$$;
 
 -- One row per event and type. Partial: rows from before this schema have no source and may repeat.
 create unique index if not exists processed_webhook_events_hash_key
@@ -821,6 +862,8 @@ declare
     age numeric := private.age_weight((p_change ->> 'at')::timestamptz);
     new_metadata jsonb := '{}';
     final_end jsonb;
+    started_at timestamptz;
+    conversation public.conversations;
 begin
     if metadata_key is not null
         and private.wins(p_conversation_id, 'metadata:' || metadata_key, age, p_event_key) then
@@ -837,35 +880,46 @@ begin
     end if;
     select f.value into final_end from private.conversation_facts f
     where f.conversation_id = p_conversation_id and f.kind = 'end';
+    select * into conversation from public.conversations c
+    where c.conversation_id = p_conversation_id for update;
+    started_at := least(conversation.started_at, (p_change ->> 'started_at')::timestamptz);
+
+    -- By way of jsonb each value takes the type that its column has; a table from before this schema
+    -- may have others than ours.
+    conversation := jsonb_populate_record(conversation, jsonb_strip_nulls(jsonb_build_object(
+        'status', case
+            when private.status_rank(final_end ->> 'status') > private.status_rank(conversation.status::text)
+                then final_end ->> 'status'
+            else coalesce(conversation.status::text, 'active')
+        end,
+        'started_at', started_at,
+        'ended_at', (final_end ->> 'at')::timestamptz,
+        'end_reason', final_end ->> 'reason',
+        'duration_seconds', coalesce(
+            (final_end ->> 'duration_seconds')::integer,
+            private.seconds_between(started_at, (final_end ->> 'at')::timestamptz)
+        ),
+        'perception_analysis', case when new_metadata <> '{}' then p_change ->> 'perception_analysis' end,
+        'recording_url', private.newest(p_conversation_id, p_change, p_event_key, 'recording_url'),
+        'persona_id', private.newest(p_conversation_id, p_change, p_event_key, 'persona_id'),
+        'replica_id', private.newest(p_conversation_id, p_change, p_event_key, 'replica_id'),
+        'demo_id', private.newest(p_conversation_id, p_change, p_event_key, 'demo_id'),
+        'conversation_name', private.newest(p_conversation_id, p_change, p_event_key, 'conversation_name')
+    )));
 
     update public.conversations c set
-        status = case
-            when private.status_rank(final_end ->> 'status') > private.status_rank(c.status)
-                then final_end ->> 'status'
-            else coalesce(c.status, 'active')
-        end,
-        started_at = least(c.started_at, (p_change ->> 'started_at')::timestamptz),
-        ended_at = coalesce((final_end ->> 'at')::timestamptz, c.ended_at),
-        end_reason = coalesce(final_end ->> 'reason', c.end_reason),
-        duration_seconds = coalesce(
-            (final_end ->> 'duration_seconds')::integer,
-            private.seconds_between(
-                least(c.started_at, (p_change ->> 'started_at')::timestamptz), (final_end ->> 'at')::timestamptz
-            ),
-            c.duration_seconds
-        ),
-        tavus_metadata = coalesce(c.tavus_metadata, '{}') || new_metadata,
-        perception_analysis = case
-            when new_metadata <> '{}' then coalesce(p_change ->> 'perception_analysis', c.perception_analysis)
-            else c.perception_analysis
-        end,
-        recording_url = coalesce(private.newest(p_conversation_id, p_change, p_event_key, 'recording_url'), c.recording_url),
-        persona_id = coalesce(private.newest(p_conversation_id, p_change, p_event_key, 'persona_id'), c.persona_id),
-        replica_id = coalesce(private.newest(p_conversation_id, p_change, p_event_key, 'replica_id'), c.replica_id),
-        demo_id = coalesce(private.newest(p_conversation_id, p_change, p_event_key, 'demo_id'), c.demo_id::text),
-        conversation_name = coalesce(
-            private.newest(p_conversation_id, p_change, p_event_key, 'conversation_name'), c.conversation_name
-        )
+        status = conversation.status,
+        started_at = conversation.started_at,
+        ended_at = conversation.ended_at,
+        end_reason = conversation.end_reason,
+        duration_seconds = conversation.duration_seconds,
+        tavus_metadata = coalesce(c.tavus_metadata::jsonb, '{}') || new_metadata,
+        perception_analysis = conversation.perception_analysis,
+        recording_url = conversation.recording_url,
+        persona_id = conversation.persona_id,
+        replica_id = conversation.replica_id,
+        demo_id = conversation.demo_id,
+        conversation_name = conversation.conversation_name
     where c.conversation_id = p_conversation_id;
 
     update public.feedback_sessions f set duration = c.duration_seconds
@@ -1133,6 +1187,84 @@ language sql security invoker set search_path = '' as $$
 $$;
 revoke execute on function public.check_readiness() from public, anon, authenticated;
 grant execute on function public.check_readiness() to service_role;
+
+-- 80_older_tables.sql
+
+-- What a table from before this schema may lack: defaults of columns that our functions leave out.
+do $$
+declare
+    missing record;
+begin
+    for missing in
+        select c.table_name, c.column_name, c.data_type, wanted.default_value
+        from information_schema.columns c
+        join (values
+            ('conversations', 'id', 'gen_random_uuid()'),
+            ('conversations', 'status', '''active'''),
+            ('conversations', 'created_at', 'now()'),
+            ('conversations', 'updated_at', 'now()'),
+            ('conversation_messages', 'id', 'gen_random_uuid()'),
+            ('tool_calls', 'id', 'gen_random_uuid()'),
+            ('qualification_data', 'id', 'gen_random_uuid()'),
+            ('feedback_sessions', 'id', 'gen_random_uuid()'),
+            ('processed_webhook_events', 'id', 'gen_random_uuid()'),
+            -- Some apps keep this table as a list of ids.
+            ('processed_webhook_events', 'event_id', 'gen_random_uuid()'),
+            ('processed_webhook_events', 'processed_at', 'now()')
+        ) as wanted (table_name, column_name, default_value) using (table_name, column_name)
+        where c.table_schema = 'public' and c.column_default is null and c.is_identity = 'NO'
+            and c.data_type in (
+                'uuid', 'text', 'character varying', 'timestamp with time zone', 'timestamp without time zone'
+            )
+    loop
+        execute format(
+            'alter table public.%I alter column %I set default (%s)::%s',
+            missing.table_name, missing.column_name, missing.default_value, missing.data_type
+        );
+    end loop;
+end
+$$;
+
+-- And the right to the sequences that number its rows.
+do $$
+declare
+    numbers regclass;
+begin
+    for numbers in
+        select d.objid::regclass
+        from pg_depend d join pg_class s on s.oid = d.objid and s.relkind = 'S'
+        where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass and d.deptype = 'a'
+            and d.refobjid in (
+                'public.conversations'::regclass, 'public.conversation_messages'::regclass,
+                'public.tool_calls'::regclass, 'public.qualification_data'::regclass,
+                'public.feedback_sessions'::regclass, 'public.processed_webhook_events'::regclass
+            )
+    loop
+        execute format('grant usage on sequence %s to service_role', numbers);
+    end loop;
+end
+$$;
+
+-- And a key: Realtime shows no row of a table without one, and published rows without one cannot be changed.
+do $$
+declare
+    keyless regclass;
+begin
+    for keyless in
+        select c.oid::regclass from pg_class c
+        where c.relnamespace = 'public'::regnamespace and c.relname in (
+            'conversations', 'conversation_messages', 'tool_calls', 'qualification_data', 'feedback_sessions',
+            'processed_webhook_events'
+        ) and not exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'p')
+    loop
+        begin
+            execute format('alter table %s add primary key (id)', keyless);
+        exception when others then
+            execute format('alter table %s replica identity full', keyless);
+        end;
+    end loop;
+end
+$$;
 
 -- 90_realtime.sql
 

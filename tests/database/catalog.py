@@ -1,4 +1,4 @@
-"""What a database's catalog says about our schemas, as lines that two databases can be compared by."""
+"""What the catalog says about our schemas, in lines that two databases can be compared by."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ SECTIONS = {
             where n.nspname = any(ours())
             union all
             select 'relation ' || c.oid::regclass, acl.*
-            from pg_class c, aclexplode(coalesce(
-                c.relacl, acldefault(case c.relkind when 'S' then 's'::"char" else 'r' end, c.relowner)
-            )) acl
+            from pg_class c, aclexplode(coalesce(c.relacl, acldefault(
+                case c.relkind when 'S' then 's'::"char" else 'r' end, c.relowner
+            ))) acl
             where c.relnamespace::regnamespace::text = any(ours()) and c.relkind not in ('i', 't')
             union all
             select 'column ' || a.attrelid::regclass || '.' || a.attname, acl.*
@@ -72,7 +72,8 @@ SECTIONS = {
             from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) acl
             where p.pronamespace::regnamespace::text = any(ours())
             union all
-            select concat_ws(' ', 'default', d.defaclnamespace::regnamespace, d.defaclobjtype), acl.*
+            select concat_ws(' ', 'default', d.defaclnamespace::regnamespace, d.defaclobjtype),
+                acl.*
             from pg_default_acl d, aclexplode(d.defaclacl) acl
             where d.defaclnamespace::regnamespace::text = any(ours())
         ) g

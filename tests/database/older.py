@@ -1,4 +1,4 @@
-"""A database from before our schema: its tables as apps on Supabase have them, and rows of theirs."""
+"""A database from before our schema: tables as apps on Supabase have them, with rows."""
 
 from __future__ import annotations
 
@@ -108,7 +108,8 @@ insert into conversations (id, conversation_id, user_id, scenario_id, started_at
     (gen_random_uuid(), 'older', '{OWNER}', '{SCENARIO}', now()),
     (gen_random_uuid(), 'oldest', '{OWNER}', '{SCENARIO}', now());
 
-insert into qualification_data (conversation_id, first_name, objective_name, event_type, raw_payload)
+insert into qualification_data
+    (conversation_id, first_name, objective_name, event_type, raw_payload)
 select 'old', name, 'contact', 'conversation.objective_completed', '{{"a": 1}}'
 from unnest(array['Ada', 'Ada', null]) name;
 
@@ -117,7 +118,8 @@ insert into conversation_messages (conversation_id, message_id, role, content_le
 """
 
 FEEDBACK = f"""
-insert into feedback_sessions (user_id, scenario_id, conversation_id, score, duration, transcript{{}})
+insert into feedback_sessions
+    (user_id, scenario_id, conversation_id, score, duration, transcript{{}})
 select '{OWNER}', '{SCENARIO}', '{CONVERSATION}', 75, 420, '[]'{{}} from generate_series(1, 2)
 """
 
@@ -131,7 +133,8 @@ insert into conversations (id) values (gen_random_uuid()), (gen_random_uuid());
 insert into feedback_sessions (score) values (null), (null);
 """
 EVENT = """
-insert into processed_webhook_events (id, conversation_id, event_type, event_data, event_hash, processed_at)
+insert into processed_webhook_events
+    (id, conversation_id, event_type, event_data, event_hash, processed_at)
 values (gen_random_uuid(), 'old', 'conversation.ended', '{"b": 2}', 'h', now())
 """
 ID = "insert into processed_webhook_events (event_id, processed_at) values (%s, now())"

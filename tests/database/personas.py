@@ -121,5 +121,3 @@ def ids(db: psycopg.Connection, table: str, where: str = "true", *values: Any) -
     """Return the ids of rows."""
     found = db.execute(f"select id::text from public.{table} where {where}", values)
     return {row[0] for row in found.fetchall()}
-
-

@@ -132,7 +132,8 @@ def test_nothing_of_ours_is_granted_to_public_or_anon(db: psycopg.Connection) ->
         where p.pronamespace::regnamespace::text in ('public', 'private')
             and acl.grantee in (0, 'anon'::regrole)
         union all
-        select a.attrelid::regclass || '.' || a.attname from pg_attribute a, aclexplode(a.attacl) acl
+        select a.attrelid::regclass || '.' || a.attname
+        from pg_attribute a, aclexplode(a.attacl) acl
         where acl.grantee in (0, 'anon'::regrole)
             and a.attrelid in (
                 select c.oid from pg_class c

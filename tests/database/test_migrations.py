@@ -26,7 +26,10 @@ CHANGES = [
     ("columns", "comment on column public.scenarios.title is 'x'"),
     ("constraints", "alter table public.scenarios add check (title <> '')"),
     ("indexes", "create index on public.scenarios (title)"),
-    ("policies", 'alter policy "signed-in people read scenarios" on public.scenarios using (false)'),
+    (
+        "policies",
+        'alter policy "signed-in people read scenarios" on public.scenarios using (false)',
+    ),
     ("functions", "alter function public.receive_events(jsonb) reset search_path"),
     ("functions", "alter function public.receive_events(jsonb) security definer"),
     ("triggers", "alter table public.conversations disable trigger conversations_bump_version"),
@@ -40,7 +43,7 @@ CHANGES = [
 
 
 def test_migration_is_made_from_the_sources() -> None:
-    assert [MIGRATION] == sorted(MIGRATION.parent.glob("*.sql"))
+    assert sorted(MIGRATION.parent.glob("*.sql")) == [MIGRATION]
 
     assert compose(SOURCES) == MIGRATION.read_text()
 
@@ -103,5 +106,6 @@ def _browsers_grants(url: str) -> list[str]:
     return [
         line
         for line in catalog(url)["grants"]
-        if not line.startswith("default") and {"anon", "authenticated", "PUBLIC"} & set(line.split())
+        if not line.startswith("default")
+        and {"anon", "authenticated", "PUBLIC"} & set(line.split())
     ]

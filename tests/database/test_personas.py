@@ -126,9 +126,7 @@ def test_signed_in_people_read_scenarios_and_videos(
 
 
 @pytest.mark.parametrize("table", PUBLIC)
-def test_token_without_an_account_reads_no_conversation(
-    db: psycopg.Connection, table: str
-) -> None:
+def test_token_without_an_account_reads_no_conversation(db: psycopg.Connection, table: str) -> None:
     nobody = Persona("authenticated", {"role": "authenticated"})
 
     assert visible(db, nobody, table) == (ids(db, table) if table in FOR_EVERYBODY else set())
@@ -200,7 +198,7 @@ def test_nobody_makes_themselves_an_admin(db: psycopg.Connection, world: World) 
 
 def test_token_that_says_admin_makes_no_admin(db: psycopg.Connection, world: World) -> None:
     owner = world.personas["owner"]
-    claims = dict.fromkeys(("user_metadata", "app_metadata"), {"role": "admin"})
+    claims = {name: {"role": "admin"} for name in ("user_metadata", "app_metadata")}
 
     pretender = Persona(owner.role, {**owner.claims, **claims})
 

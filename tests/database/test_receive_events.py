@@ -110,9 +110,7 @@ def test_event_of_an_unknown_conversation_waits_for_it(db: psycopg.Connection) -
     assert [(row["state"], row["effects"]) for row in inbox(db, conversation)] == [
         ("processed", None)
     ]
-    [row] = rows(
-        db, "select * from public.conversations where conversation_id = %s", conversation
-    )
+    [row] = rows(db, "select * from public.conversations where conversation_id = %s", conversation)
     assert row["replica_id"] == "r1"
     assert row["started_at"] is not None
 
