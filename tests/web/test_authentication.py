@@ -57,8 +57,18 @@ def test_every_valid_static_token_opens(caller: Caller, db: psycopg.Connection, 
 
 @pytest.mark.parametrize(
     "token",
-    ["", " ", TOKEN[:-1], TOKEN + "x", f"{TOKEN},{OLD_TOKEN}", TOKEN.upper(), "é", "\x00", "a" * 5000],
-)  # fmt: skip
+    [
+        "",
+        " ",
+        TOKEN[:-1],
+        TOKEN + "x",
+        f"{TOKEN},{OLD_TOKEN}",
+        TOKEN.upper(),
+        "é",
+        "\x00",
+        "a" * 5000,
+    ],
+)
 def test_wrong_token_is_401(caller: Caller, token: str) -> None:
     answer = caller.send(joined(new_conversation_id()), query={"t": token})
 
@@ -200,9 +210,11 @@ def test_secrets_are_in_no_table(caller: Caller, db: psycopg.Connection) -> None
         # bytea is read as text too: stored bodies are what this is about.
         found = db.execute(
             f"select t::text from {table['name']} t where t::text like any(%s)",
-            [[f"%{secret}%" for secret in (query["t"], TOKEN)]
-             + [f"%{secret.encode().hex()}%" for secret in (query["t"], TOKEN)]],
-        ).fetchall()  # fmt: skip
+            [
+                [f"%{secret}%" for secret in (query["t"], TOKEN)]
+                + [f"%{secret.encode().hex()}%" for secret in (query["t"], TOKEN)]
+            ],
+        ).fetchall()
         assert found == [], table["name"]
     [projection] = rows(
         db,

@@ -71,8 +71,14 @@ def test_broken_framing_is_the_callers_fault(service_url: str, start: bytes, res
 
 @pytest.mark.parametrize(
     "request_line",
-    [b"POST", b"\x16\x03\x01\x02", b"POST /api/tavus/webhook HTTP/9.9", b"P\x00ST / HTTP/1.1", b"POST / HTTP/1.1 x"],
-)  # fmt: skip
+    [
+        b"POST",
+        b"\x16\x03\x01\x02",
+        b"POST /api/tavus/webhook HTTP/9.9",
+        b"P\x00ST / HTTP/1.1",
+        b"POST / HTTP/1.1 x",
+    ],
+)
 def test_broken_request_line_is_400_or_505(service_url: str, request_line: bytes) -> None:
     received = answer(service_url, request_line + b"\r\nHost: x\r\n\r\n")
 
@@ -103,9 +109,15 @@ def closed_after(sender: socket.socket) -> tuple[float, bytes]:
 
 @pytest.mark.parametrize(
     "beginning",
-    [b"", b"POST /api/tav", POST + b"X-Slow: ", POST + b"Content-Length: 100\r\n\r\n{", POST + CHUNKED + b"5\r\n{"],
+    [
+        b"",
+        b"POST /api/tav",
+        POST + b"X-Slow: ",
+        POST + b"Content-Length: 100\r\n\r\n{",
+        POST + CHUNKED + b"5\r\n{",
+    ],
     ids=["nothing", "request line", "headers", "body", "chunk"],
-)  # fmt: skip
+)
 def test_unfinished_request_is_closed_in_time(service_url: str, beginning: bytes) -> None:
     with connect(service_url) as sender:
         sender.sendall(beginning)

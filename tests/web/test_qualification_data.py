@@ -27,11 +27,15 @@ def qualify(caller: Caller, conversation_id: str, name: str = "Ada", objective: 
             "event_type": "conversation.objective.completed",
             "properties": {
                 "objective_name": objective,
-                "output_variables": {"first_name": name, "email": "ada at example dot test", "budget": 5},
+                "output_variables": {
+                    "first_name": name,
+                    "email": "ada at example dot test",
+                    "budget": 5,
+                },
             },
         },
         path=QUALIFICATION,
-    )  # fmt: skip
+    )
     assert answer.status_code == 200
 
 
@@ -119,12 +123,20 @@ def test_plain_time_is_a_cursor_too(caller: Caller, db: psycopg.Connection, ada:
 @pytest.mark.parametrize(
     "query",
     [
-        {"limit": "0"}, {"limit": "201"}, {"limit": "x"}, {"limit": "1e3"}, {"before": "yesterday"},
-        {"before": "2026-03-01T00:00:00Z,x"}, {"before": '2026-03-01T00:00:00Z,"),or(id.gt.0'},
-        {"conversation_id": ""}, {"conversation_id": "c" * 300}, {"offset": "3"},
-        {"before": "\x00"}, {"limit": "9" * 5000},
+        {"limit": "0"},
+        {"limit": "201"},
+        {"limit": "x"},
+        {"limit": "1e3"},
+        {"before": "yesterday"},
+        {"before": "2026-03-01T00:00:00Z,x"},
+        {"before": '2026-03-01T00:00:00Z,"),or(id.gt.0'},
+        {"conversation_id": ""},
+        {"conversation_id": "c" * 300},
+        {"offset": "3"},
+        {"before": "\x00"},
+        {"limit": "9" * 5000},
     ],
-)  # fmt: skip
+)
 def test_bad_query_is_400_and_named(caller: Caller, ada: Account, query: dict[str, str]) -> None:
     answer = read(caller, ada, **query)
 

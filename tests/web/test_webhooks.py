@@ -27,14 +27,21 @@ def test_same_body_200_times_at_once_is_one_event(service_url: str, db: psycopg.
     body = {
         "event_type": "conversation.tool_called",
         "conversation_id": conversation,
-        "tool_call": {"id": "call_1", "function": {"name": "display_cta", "arguments": json.dumps(
-            {"text": "Book", "url": "https://example.test/book"})}},
-    }  # fmt: skip
+        "tool_call": {
+            "id": "call_1",
+            "function": {
+                "name": "display_cta",
+                "arguments": json.dumps({"text": "Book", "url": "https://example.test/book"}),
+            },
+        },
+    }
 
     with (
-        httpx.Client(base_url=service_url, timeout=30, limits=httpx.Limits(max_connections=200)) as http,
+        httpx.Client(
+            base_url=service_url, timeout=30, limits=httpx.Limits(max_connections=200)
+        ) as http,
         ThreadPoolExecutor(200) as pool,
-    ):  # fmt: skip
+    ):
         answers = list(pool.map(lambda _: Caller(http).send(body), range(200)))
 
     assert {answer.status_code for answer in answers} == {200}
@@ -91,12 +98,15 @@ HOSTILE = {
     "numeric type": b'{"event_type": 5, "conversation_id": "c1"}',
     "long conversation id": b'{"event_type": "x", "conversation_id": "' + b"c" * 5000 + b'"}',
     "long type": b'{"event_type": "' + b"x" * 5000 + b'", "conversation_id": "c1"}',
-    "list of properties": b'{"event_type": "system.shutdown", "conversation_id": "c1", "properties": []}',
+    "list of properties": b'{"event_type": "system.shutdown", "conversation_id": "c1",'
+    b' "properties": []}',
     "no conversation": b'{"event_type": "system.shutdown"}',
     "object as conversation": b'{"event_type": "system.shutdown", "conversation_id": {"a": 1}}',
-    "messages without words": b'{"event_type": "conversation.message", "conversation_id": "c1", "message": 4}',
-    "transcript of numbers": b'{"event_type": "application.transcription_ready", "conversation_id": "c1",'
-    b' "properties": {"transcript": [1, null, {"role": 4}, [], {"content": {"a": 1}}]}}',
+    "messages without words": b'{"event_type": "conversation.message", "conversation_id": "c1",'
+    b' "message": 4}',
+    "transcript of numbers": b'{"event_type": "application.transcription_ready",'
+    b' "conversation_id": "c1", "properties":'
+    b' {"transcript": [1, null, {"role": 4}, [], {"content": {"a": 1}}]}}',
 }
 
 
@@ -139,9 +149,10 @@ def test_nul_and_lone_surrogates_are_stored_beside_their_neighbours(
 
     assert {answer.status_code for answer in answers} == {200}
     said = rows(
-        db, "select content from public.conversation_messages where conversation_id = %s",
+        db,
+        "select content from public.conversation_messages where conversation_id = %s",
         conversation,
-    )  # fmt: skip
+    )
     assert len(said) == 41
     assert {"content": "a\ufffdb\ufffdc"} in said
 
