@@ -14,6 +14,12 @@ from tests.database.schema import apply_sources, copy_of
 MakeDatabase = Callable[[], str]
 
 
+@pytest.fixture(name="stack_url")
+def _stack_url(stack: LocalStack) -> str:
+    """The superuser's way to the stack's database."""
+    return stack.database_url
+
+
 @pytest.fixture(name="blank", scope="session")
 def _blank(stack: LocalStack) -> str:
     """A new project's database, to be copied."""

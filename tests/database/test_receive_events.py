@@ -7,6 +7,7 @@ import threading
 
 import psycopg
 
+from services.local.stack import LocalStack
 from tests.database.events import event, make_conversation, new_conversation_id, receive, rows
 
 
@@ -184,7 +185,7 @@ def test_empty_batch_is_answered_with_nothing(db: psycopg.Connection) -> None:
 
 
 def test_overlapping_batches_at_once_neither_deadlock_nor_double(
-    db: psycopg.Connection, stack_url: str
+    db: psycopg.Connection, stack: LocalStack
 ) -> None:
     conversations = [new_conversation_id() for _ in range(8)]
     for conversation in conversations[::2]:
@@ -194,7 +195,7 @@ def test_overlapping_batches_at_once_neither_deadlock_nor_double(
 
     def send() -> None:
         try:
-            with psycopg.connect(stack_url, autocommit=True) as own:
+            with psycopg.connect(stack.database_url, autocommit=True) as own:
                 receive(own, *random.sample(batch, len(batch)))
         except BaseException as error:
             failures.append(error)
