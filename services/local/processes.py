@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
@@ -76,15 +77,32 @@ def end(processes: Iterable[psutil.Process], grace: float = GRACE) -> None:
     """End the processes: by SIGINT, which all parts take as quick and clean, then by force."""
     living = list(processes)
     _signal(living, signal.SIGINT)
-    _, stubborn = psutil.wait_procs(living, timeout=grace)
-    kill(stubborn)
+    kill(_outlasting(living, grace))
 
 
 def kill(processes: Iterable[psutil.Process]) -> None:
     """Kill the processes and wait until they are gone."""
     living = list(processes)
     _signal(living, signal.SIGKILL)
-    psutil.wait_procs(living, timeout=GRACE)
+    _outlasting(living, GRACE)
+
+
+def _outlasting(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait that long for the processes to end; return those that have not."""
+    deadline = time.monotonic() + seconds
+    while processes and time.monotonic() < deadline:
+        time.sleep(0.02)
+        processes = [process for process in processes if _lives(process)]
+    return processes
+
+
+def _lives(process: psutil.Process) -> bool:
+    # A zombie holds neither port nor file; psutil would wait until its parent, which may be an
+    # unhurried process 1, has taken note of it.
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _part_of(

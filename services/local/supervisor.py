@@ -16,8 +16,8 @@ from services.local.state import Pause, State
 
 START_LIMIT = 90.0
 START_ATTEMPTS = 3
-STEADY_AFTER = 10.0
-WAITS = (0.0, 0.5, 1.0, 2.0, 4.0)
+STEADY_AFTER = 5.0
+WAITS = (0.0, 0.5, 1.0, 2.0, 3.0)
 LOG_LINES = 15
 
 

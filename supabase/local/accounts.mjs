@@ -10,7 +10,9 @@ export function createAccounts({ sql, keys }) {
   async function signUpAnonymously({ data }) {
     const ids = { user: randomUUID(), session: randomUUID() };
     const refreshToken = randomBytes(16).toString("base64url");
-    await sql.begin((tx) => insertAnonymous(tx, ids, refreshToken, data !== null && typeof data === "object" ? data : {}));
+    await sql.begin((tx) =>
+      insertAnonymous(tx, ids, refreshToken, data !== null && typeof data === "object" ? data : {}),
+    );
     const account = await find(ids.user);
     return session(account, ids.session, refreshToken);
   }
@@ -19,7 +21,14 @@ export function createAccounts({ sql, keys }) {
     const iat = Math.floor(Date.now() / 1000);
     const exp = iat + LIFETIME_SECONDS;
     const token = await keys.sign(claims(account, { session_id: sessionId, iat, exp }));
-    return { access_token: token, token_type: "bearer", expires_in: LIFETIME_SECONDS, expires_at: exp, refresh_token: refreshToken, user: userOf(account) };
+    return {
+      access_token: token,
+      refresh_token: refreshToken,
+      token_type: "bearer",
+      expires_in: LIFETIME_SECONDS,
+      expires_at: exp,
+      user: userOf(account),
+    };
   }
 
   /** Fill in what lite leaves out of a user or a session: is_anonymous, and the token's claims about it. */

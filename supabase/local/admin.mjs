@@ -13,7 +13,8 @@ export function createAdmin({ sql, lite }) {
   return async (request, response, context) => {
     if (context.role !== "service_role") return fail(response, 403, "not_admin", "User not allowed");
     const handle = methods[request.method];
-    if (!handle || (request.method === "POST") === Boolean(context.userId)) return fail(response, 405, "method_not_allowed", "Method not allowed");
+    const fits = (request.method === "POST") !== Boolean(context.userId);
+    if (!handle || !fits) return fail(response, 405, "method_not_allowed", "Method not allowed");
     return handle(request, response, context);
   };
 
@@ -31,13 +32,16 @@ export function createAdmin({ sql, lite }) {
   }
 
   async function show(request, response, { userId }) {
-    const [account] = userId && UUID.test(userId) ? await sql`select * from auth.users where id = ${userId}` : [];
+    const [account] =
+      userId && UUID.test(userId) ? await sql`select * from auth.users where id = ${userId}` : [];
     if (!account) return fail(response, 404, "user_not_found", "User not found");
     answerJson(response, 200, userOf(account));
   }
 
   async function remove(request, response, { userId }) {
-    const { count } = UUID.test(userId) ? await sql`delete from auth.users where id = ${userId}` : { count: 0 };
+    const { count } = UUID.test(userId)
+      ? await sql`delete from auth.users where id = ${userId}`
+      : { count: 0 };
     if (!count) return fail(response, 404, "user_not_found", "User not found");
     answerJson(response, 200, {});
   }

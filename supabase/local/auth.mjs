@@ -17,13 +17,19 @@ export function createAuth({ sql, keys, lite }) {
     const body = await readBody(request, MAX_BODY);
     if (isBadJson(url, body)) return answerJson(response, 400, BAD_JSON);
     const adminPath = ADMIN.exec(url.pathname);
-    if (adminPath) return admin(request, response, { url, role, userId: adminPath[1], body: parseObject(body) ?? {} });
-    if (signsUpAnonymously(request, url, body)) return answerJson(response, 200, await accounts.signUpAnonymously(parseObject(body)));
+    if (adminPath)
+      return admin(request, response, { url, role, userId: adminPath[1], body: parseObject(body) ?? {} });
+    if (signsUpAnonymously(request, url, body)) return signUp(response, parseObject(body));
     return finish(response, await callLite(lite, request, url, body));
   };
 
+  async function signUp(response, asked) {
+    answerJson(response, 200, await accounts.signUpAnonymously(asked));
+  }
+
   async function finish(response, answer) {
-    if (!answer.ok || !answer.headers.get("content-type")?.includes("json")) return sendAnswer(response, answer);
+    if (!answer.ok || !answer.headers.get("content-type")?.includes("json"))
+      return sendAnswer(response, answer);
     await sendAnswer(response, answer, JSON.stringify(await accounts.complete(await answer.json())));
   }
 }

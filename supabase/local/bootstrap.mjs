@@ -22,12 +22,16 @@ async function run(sql, name) {
 }
 
 async function setPassword(sql, password) {
-  const [{ statement }] = await sql`select format('alter role authenticator password %L', ${password}::text) as statement`;
+  const [{ statement }] =
+    await sql`select format('alter role authenticator password %L', ${password}::text) as statement`;
   await sql.unsafe(statement);
 }
 
 async function createAuthTables(databaseUrl) {
-  const lite = createLite({ databaseUrl, auth: { jwt_secret: "unused while tables are made".padEnd(32, ".") } });
+  const lite = createLite({
+    databaseUrl,
+    auth: { jwt_secret: "unused while tables are made".padEnd(32, ".") },
+  });
   await lite.ensureSystemSchema();
   await lite.connection.close();
 }

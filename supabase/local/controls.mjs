@@ -11,7 +11,8 @@ export function createControls({ sql, realtime, postgrestUrl }) {
     const route = `${request.method} ${url.pathname}`;
     if (route === "GET /local/health") return health(response);
     if (route !== "POST /local/realtime") return answerJson(response, 404, { message: "Not found" });
-    if (role !== "service_role") return answerJson(response, 403, { message: "Only the secret key may do this" });
+    if (role !== "service_role")
+      return answerJson(response, 403, { message: "Only the secret key may do this" });
     return turn(response, parseObject(await readBody(request, MAX_BODY)) ?? {});
   };
 
@@ -36,11 +37,16 @@ export function createControls({ sql, realtime, postgrestUrl }) {
 }
 
 async function postgrestAnswers(postgrestUrl) {
-  const answer = await fetch(postgrestUrl, { method: "HEAD", signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) });
+  const answer = await fetch(postgrestUrl, {
+    method: "HEAD",
+    signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS),
+  });
   if (answer.status >= 500) throw new Error(`PostgREST answers ${answer.status}`);
 }
 
 function answersInTime(promise) {
-  const late = new Promise((_, reject) => setTimeout(reject, HEALTH_TIMEOUT_MS, new Error("Postgres does not answer")).unref());
+  const late = new Promise((_, reject) =>
+    setTimeout(reject, HEALTH_TIMEOUT_MS, new Error("Postgres does not answer")).unref(),
+  );
   return Promise.race([promise, late]);
 }

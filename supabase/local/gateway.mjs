@@ -3,6 +3,7 @@
  * Environment: see settings.mjs. A stand-in for development and tests, never for production.
  */
 import http from "node:http";
+import { setTimeout as wait } from "node:timers/promises";
 import postgres from "postgres";
 import { createAuth } from "./auth.mjs";
 import { createControls } from "./controls.mjs";
@@ -25,30 +26,49 @@ export function serve(settings) {
   const sql = postgres(settings.databaseUrl, { max: 4, onnotice: () => {} });
   const realtime = createRealtime({ ...settings, keys, sql });
   const routes = createRoutes({ settings, keys, sql, realtime });
-  const server = http.createServer((request, response) => answer({ request, response, keys, routes, settings }));
+  const server = http.createServer((request, response) =>
+    answer({ request, response, keys, routes, settings }),
+  );
   server.on("upgrade", realtime.upgrade);
   server.on("clientError", (error, socket) => socket.destroy());
   server.keepAliveTimeout = 65_000;
-  server.listen(settings.port, settings.host, () => log("gateway started", { port: settings.port, rest: settings.postgrestUrl ? "postgrest" : "lite" }));
+  const rest = settings.postgrestUrl ? "postgrest" : "lite";
+  server.listen(settings.port, settings.host, () => log("gateway started", { port: settings.port, rest }));
   return { server, stop: () => stop(server, realtime) };
 }
 
 function createRoutes({ settings, keys, sql, realtime }) {
-  const auth = { jwt_secret: settings.jwtSecret, publishable_key: settings.publishableKey, secret_key: settings.secretKey };
-  const lite = (role) => createLite({ databaseUrl: settings.databaseUrl, role, auth: { ...auth, enabled: true, enable_signup: true } });
-  const authSql = postgres(settings.databaseUrl, { max: 4, onnotice: () => {}, connection: { role: AUTH_ROLE }, types: isoDates() });
+  const { databaseUrl, postgrestUrl } = settings;
+  const auth = liteAuth(settings);
+  const authLite = createLite({ databaseUrl, role: AUTH_ROLE, auth });
+  const restLite = postgrestUrl ? null : createLite({ databaseUrl, auth });
   return [
-    ["/rest/v1", createRest({ postgrestUrl: settings.postgrestUrl, keys, lite: settings.postgrestUrl ? null : lite() })],
-    ["/auth/v1", createAuth({ sql: authSql, keys, lite: lite(AUTH_ROLE) })],
+    ["/rest/v1", createRest({ postgrestUrl, keys, lite: restLite })],
+    ["/auth/v1", createAuth({ sql: authSql(databaseUrl), keys, lite: authLite })],
     ["/realtime/v1/api/broadcast", realtime.broadcast],
-    ["/local", createControls({ sql, realtime, postgrestUrl: settings.postgrestUrl })],
+    ["/local", createControls({ sql, realtime, postgrestUrl })],
   ];
+}
+
+function liteAuth({ jwtSecret, publishableKey, secretKey }) {
+  return { enabled: true, jwt_secret: jwtSecret, publishable_key: publishableKey, secret_key: secretKey };
+}
+
+function authSql(databaseUrl) {
+  const timestamps = { to: 1184, from: [1184], serialize: (value) => value, parse: isoTimestamp };
+  return postgres(databaseUrl, {
+    max: 4,
+    onnotice: () => {},
+    connection: { role: AUTH_ROLE },
+    types: { timestamps },
+  });
 }
 
 async function answer({ request, response, keys, routes, settings }) {
   try {
     if (request.method === "OPTIONS") return answerPreflight(request, response);
-    const url = new URL(request.url, `http://${settings.host}:${settings.port}`);
+    const url = URL.parse(request.url, `http://${settings.host}:${settings.port}`);
+    if (!url) return answerJson(response, 400, { message: "The request's path cannot be read" });
     const route = routes.find(([prefix]) => url.pathname === prefix || url.pathname.startsWith(`${prefix}/`));
     if (!route) return answerJson(response, 404, { message: "no Route matched with those values" });
     await route[1](request, response, { url, ...identify(request, url, keys) });
@@ -64,22 +84,26 @@ function identify(request, url, keys) {
 }
 
 function answerError(request, response, error) {
+  if (request.errored) return response.destroy();
   const status = error.status ?? 500;
-  if (status === 500) log("request failed", { method: request.method, path: request.url.split("?")[0], ...describe(error) });
+  if (status === 500)
+    log("request failed", { method: request.method, path: pathOf(request), ...describe(error) });
   if (response.headersSent) return response.destroy();
   if (status === 413) response.setHeader("connection", "close");
-  answerJson(response, status, { message: status === 500 ? "Internal error of the local gateway" : error.message });
+  answerJson(response, status, {
+    message: status === 500 ? "Internal error of the local gateway" : error.message,
+  });
 }
 
-function isoDates() {
-  return { date: { to: 1184, from: [1082, 1114, 1184], serialize: (value) => value, parse: isoTimestamp } };
+// Without the query, which may hold a key.
+function pathOf(request) {
+  return request.url.split("?")[0];
 }
 
 async function stop(server, realtime) {
-  setTimeout(() => process.exit(0), STOP_LIMIT_MS).unref();
-  server.close();
-  await realtime.stop();
-  server.closeAllConnections();
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeIdleConnections();
+  await Promise.race([Promise.all([closed, realtime.stop()]), wait(STOP_LIMIT_MS)]);
   log("gateway stopped");
   process.exit(0);
 }

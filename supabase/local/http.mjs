@@ -20,7 +20,10 @@ export function withCors(headers) {
 /** Answer with JSON. */
 export function answerJson(response, status, body) {
   const bytes = Buffer.from(JSON.stringify(body));
-  response.writeHead(status, withCors({ "content-type": "application/json; charset=utf-8", "content-length": bytes.length }));
+  response.writeHead(
+    status,
+    withCors({ "content-type": "application/json; charset=utf-8", "content-length": bytes.length }),
+  );
   response.end(bytes);
 }
 

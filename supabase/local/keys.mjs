@@ -4,6 +4,7 @@ import { SignJWT, jwtVerify } from "jose";
 
 const LIFETIME_SECONDS = 300;
 const RENEW_BEFORE_SECONDS = 30;
+const NO_ROLE = "InvalidJWTToken: Fields `role` and `exp` are required in JWT";
 const ROLES = ["anon", "authenticated", "service_role"];
 // https://supabase.com/docs/guides/api/api-keys: a secret key never answers a browser.
 const BROWSER = /^\s*Mozilla\//i;
@@ -16,7 +17,10 @@ export class Unauthorized extends Error {
 /** Bind the project's keys and secret to the functions that judge requests and sign tokens. */
 export function createKeys({ publishableKey, secretKey, jwtSecret }) {
   const secret = new TextEncoder().encode(jwtSecret);
-  const roles = [["anon", digest(publishableKey)], ["service_role", digest(secretKey)]];
+  const roles = [
+    ["anon", digest(publishableKey)],
+    ["service_role", digest(secretKey)],
+  ];
   const cache = new Map();
 
   /** The role an opaque key stands for, or null. */
@@ -58,15 +62,19 @@ export function createKeys({ publishableKey, secretKey, jwtSecret }) {
 
   /** The claims of a token; throws Unauthorized on a bad signature, another algorithm, expiry or a missing role. */
   async function verify(token) {
-    const { payload } = await jwtVerify(token, secret, { algorithms: ["HS256"] }).catch((error) => {
-      throw new Unauthorized(error.code === "ERR_JWT_EXPIRED" ? "InvalidJWTToken: Token has expired" : "JwtSignatureError: Failed to validate JWT signature");
-    });
-    if (!payload.role || !payload.exp) throw new Unauthorized("InvalidJWTToken: Fields `role` and `exp` are required in JWT");
-    if (!ROLES.includes(payload.role)) throw new Unauthorized("Unauthorized: The role of the token is unknown");
+    const { payload } = await jwtVerify(token, secret, { algorithms: ["HS256"] }).catch(refuse);
+    if (!payload.role || !payload.exp) throw new Unauthorized(NO_ROLE);
+    if (!ROLES.includes(payload.role))
+      throw new Unauthorized("Unauthorized: The role of the token is unknown");
     return payload;
   }
 
   return { roleOf, roleOfRequest, authorization, sign, verify };
+}
+
+function refuse(error) {
+  if (error.code === "ERR_JWT_EXPIRED") throw new Unauthorized("InvalidJWTToken: Token has expired");
+  throw new Unauthorized("JwtSignatureError: Failed to validate JWT signature");
 }
 
 function digest(text) {

@@ -13,10 +13,13 @@ process.env.LITE_TELEMETRY ??= "0";
  * With admin mode off a request without a key has no rights.
  */
 export function createLite({ databaseUrl, role, auth }) {
-  const connection = createPostgresConnection({
-    url: databaseUrl,
-    postgresOptions: { types: typeOverrides(), max: 5, onnotice: () => {}, connection: role ? { role } : {} },
-  });
+  const postgresOptions = {
+    types: typeOverrides(),
+    max: 5,
+    onnotice: () => {},
+    connection: role ? { role } : {},
+  };
+  const connection = createPostgresConnection({ url: databaseUrl, postgresOptions });
   return new App({ connection, auth, options: { server: { admin: false, disableStudio: true } } });
 }
 
@@ -40,12 +43,14 @@ export function isoTimestamp(text) {
   return text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
 }
 
-/** Pass a request to lite as a web Request; `changes` overrides its method or headers. */
-export function callLite(lite, request, url, body, changes = {}) {
-  const method = changes.method ?? request.method;
-  const headers = new Headers(Object.entries({ ...request.headers, ...changes.headers }).filter(([name]) => name !== "content-length"));
+/** Pass a request on to lite, to `url` and with `body` (bytes or text). */
+export function callLite(lite, request, url, body) {
+  const { method } = request;
+  const headers = new Headers(Object.entries(request.headers).filter(([name]) => name !== "content-length"));
   const bodyless = method === "GET" || method === "HEAD";
-  return lite.fetch(new Request(url, { method, headers, body: bodyless ? undefined : body }), { peerAddress: "" });
+  return lite.fetch(new Request(url, { method, headers, body: bodyless ? undefined : body }), {
+    peerAddress: "",
+  });
 }
 
 /** Send lite's answer on, with `body` in place of its own if given. */

@@ -15,8 +15,8 @@ export function createChannel({ topic, joinRef, config, claims, send, onClose, s
   let expiry = null;
 
   function open(ref) {
-    const postgresChanges = channel.bindings.map(({ id, asked }) => ({ id, ...asked }));
-    send({ joinRef, ref, event: "phx_reply", payload: { status: "ok", response: { postgres_changes: postgresChanges } } });
+    const response = { postgres_changes: channel.bindings.map(({ id, asked }) => ({ ...asked, id })) };
+    send({ joinRef, ref, event: "phx_reply", payload: { status: "ok", response } });
     accept(claims);
     if (channel.bindings.length) subscribe();
   }
@@ -26,7 +26,7 @@ export function createChannel({ topic, joinRef, config, claims, send, onClose, s
     try {
       for (const binding of channel.bindings) await prepare(binding);
       await wait(systemDelay(), null, { signal: ended.signal });
-      await feed.isUp();
+      await feed.whenUp();
       if (ended.signal.aborted) return;
       feed.add(channel);
       system("postgres_changes", "ok", "Subscribed to PostgreSQL");
@@ -86,7 +86,8 @@ export function createChannel({ topic, joinRef, config, claims, send, onClose, s
   }
 
   function system(extension, status, message) {
-    send({ joinRef, event: "system", payload: { channel: topic.replace(/^realtime:/, ""), extension, status, message } });
+    const name = topic.replace(/^realtime:/, "");
+    send({ joinRef, event: "system", payload: { channel: name, extension, status, message } });
   }
 
   return Object.assign(channel, { endWith, joinRef });
@@ -99,6 +100,8 @@ function bindingsOf(config) {
 
 // Clients take 0 for "no id", and expect one id for the same parameters.
 function idOf({ event, schema, table, filter }) {
-  const hash = createHash("sha256").update(JSON.stringify([event, schema, table, filter])).digest();
+  const hash = createHash("sha256")
+    .update(JSON.stringify([event, schema, table, filter]))
+    .digest();
   return (hash.readUInt32BE(0) >>> 5) + 1;
 }

@@ -9,16 +9,17 @@ const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
 export function createConnection({ socket, version, claims, keys, services, members }) {
   const { encode, decode } = codec(version);
   const channels = new Map();
-  const handlers = { phx_join: join, phx_leave: leave, access_token: renew, broadcast };
+  const handlers = new Map(
+    Object.entries({ phx_join: join, phx_leave: leave, access_token: renew, broadcast }),
+  );
 
   socket.on("message", (data, isBinary) => isBinary || receive(decode(data.toString("utf8"))));
   socket.on("error", () => socket.terminate());
   socket.on("close", () => channels.forEach((channel) => channel.close()));
 
   function receive(message) {
-    if (!message) return;
-    if (message.topic === "phoenix") return message.event === "heartbeat" && reply(message, "ok", {});
-    handlers[message.event]?.(message);
+    if (message?.topic === "phoenix" && message.event === "heartbeat") reply(message, "ok", {});
+    else handlers.get(message?.event)?.(message);
   }
 
   function send(message) {
@@ -31,19 +32,30 @@ export function createConnection({ socket, version, claims, keys, services, memb
   }
 
   async function join(message) {
-    const { topic, joinRef, ref, payload } = message;
-    const config = payload.config ?? {};
     try {
-      checkTopic(topic, config);
-      const own = await claimsOf(payload.access_token);
-      channels.get(topic)?.close();
-      const channel = createChannel({ topic, joinRef, config, claims: own, onClose: forget, services, send: (one) => send({ topic, ...one }) });
-      channels.set(topic, channel);
-      if (socket.readyState !== socket.OPEN) return channel.close();
-      channel.open(ref);
+      checkTopic(message);
+      const own = await claimsOf(message.payload.access_token);
+      if (socket.readyState === socket.OPEN) replaceChannel(message, own).open(message.ref);
     } catch (error) {
       reply(message, "error", { reason: error.message });
     }
+  }
+
+  function replaceChannel({ topic, joinRef, payload }, own) {
+    const config = payload.config ?? {};
+    const sendOn = (message) => send({ topic, ...message });
+    const channel = createChannel({
+      topic,
+      joinRef,
+      config,
+      claims: own,
+      services,
+      send: sendOn,
+      onClose: forget,
+    });
+    channels.get(topic)?.close();
+    channels.set(topic, channel);
+    return channel;
   }
 
   function forget(channel) {
@@ -52,14 +64,13 @@ export function createConnection({ socket, version, claims, keys, services, memb
 
   // An opaque key in place of a token means the connection's own rights.
   async function claimsOf(token) {
-    if (!token || token.startsWith("sb_")) return claims;
-    return keys.verify(token);
+    return isToken(token) ? keys.verify(token) : claims;
   }
 
   async function renew({ topic, payload }) {
     const channel = channels.get(topic);
-    if (!channel || !payload.access_token || String(payload.access_token).startsWith("sb_")) return;
-    await keys.verify(String(payload.access_token)).then(channel.accept, (error) => channel.endWith(error.message));
+    if (!channel || !isToken(payload.access_token)) return;
+    await keys.verify(payload.access_token).then(channel.accept, (error) => channel.endWith(error.message));
   }
 
   function leave(message) {
@@ -68,7 +79,8 @@ export function createConnection({ socket, version, claims, keys, services, memb
     channel.close();
     forget(channel);
     reply(message, "ok", {});
-    send({ joinRef: channel.joinRef, ref: channel.joinRef, topic: message.topic, event: "phx_close", payload: {} });
+    const { joinRef, topic } = channel;
+    send({ joinRef, ref: joinRef, topic, event: "phx_close", payload: {} });
   }
 
   function broadcast(message) {
@@ -79,14 +91,22 @@ export function createConnection({ socket, version, claims, keys, services, memb
     if (options.ack) reply(message, "ok", {});
   }
 
-  const relayTo = (channel) => ({ channel, relay: (payload) => send({ topic: channel.topic, event: "broadcast", payload }) });
+  const relayTo = (channel) => ({
+    channel,
+    relay: (payload) => send({ topic: channel.topic, event: "broadcast", payload }),
+  });
   return {
     on: (topic) => (channels.has(topic) ? relayTo(channels.get(topic)) : null),
     drop: () => socket.terminate(),
   };
 }
 
-function checkTopic(topic, config) {
-  if (!topic.startsWith("realtime:") || topic === "realtime:") throw new Unauthorized("TopicNameRequired: You must provide a topic name");
-  if (config.private) throw new Unauthorized("Unauthorized: Private channels are not part of the local stand-in");
+function isToken(token) {
+  return typeof token === "string" && token !== "" && !token.startsWith("sb_");
+}
+
+function checkTopic({ topic, payload }) {
+  if (!/^realtime:./.test(topic)) throw new Unauthorized("TopicNameRequired: You must provide a topic name");
+  if (payload.config?.private)
+    throw new Unauthorized("Unauthorized: The local stand-in has no private channels");
 }

@@ -17,9 +17,12 @@ export function createFeed({ databaseUrl, sql, tables }) {
   let queue = [];
   let draining = false;
   let up = Promise.withResolvers();
+  let isUp = false;
 
   function onChange(change) {
-    const audience = [...channels].filter((channel) => channel.bindings.some((binding) => names(binding, change)));
+    const audience = [...channels].filter((channel) =>
+      channel.bindings.some((binding) => names(binding, change)),
+    );
     if (!audience.length) return;
     queue.push({ ...change, audience });
     if (!draining) drain();
@@ -50,10 +53,10 @@ export function createFeed({ databaseUrl, sql, tables }) {
     }
   }
 
-  // Every answer of Postgres serves all channels with the same claims.
+  // One question serves all channels with the same claims.
   async function judge(hearings) {
     const visible = new Set(hearings.filter((hearing) => !needsJudgement(hearing)));
-    const groups = Map.groupBy(hearings.filter(needsJudgement), ({ change, claims }) => JSON.stringify([change.table.schema, change.table.name, claims]));
+    const groups = Map.groupBy(hearings.filter(needsJudgement), questionOf);
     await Promise.all([...groups.values()].map((group) => judgeGroup(group, visible)));
     return visible;
   }
@@ -70,16 +73,22 @@ export function createFeed({ databaseUrl, sql, tables }) {
     }
   }
 
+  function goUp() {
+    isUp = true;
+    up.resolve();
+  }
+
   function goDown() {
+    if (!isUp) return;
+    isUp = false;
     up = Promise.withResolvers();
     queue = [];
     for (const channel of [...channels]) channel.fail();
-    channels.clear();
   }
 
-  const stop = followPublication({ databaseUrl, onChange, onUp: () => up.resolve(), onDown: goDown });
+  const stop = followPublication({ databaseUrl, onChange, onUp: goUp, onDown: goDown });
   return {
-    isUp: () => up.promise,
+    whenUp: () => up.promise,
     add: (channel) => channels.add(channel),
     remove: (channel) => channels.delete(channel),
     stop,
@@ -88,25 +97,35 @@ export function createFeed({ databaseUrl, sql, tables }) {
 
 function hear(change) {
   return change.audience.flatMap((channel) => {
-    const bindings = channel.bindings.filter((binding) => names(binding, change) && filterPasses(binding, change));
+    const bindings = channel.bindings.filter(
+      (binding) => names(binding, change) && filterPasses(binding, change),
+    );
     return bindings.length ? [{ change, channel, claims: channel.claims, bindings }] : [];
   });
 }
 
 function names({ event, schema, table }, { type, relation }) {
-  const isEvent = event === "*" || event === type;
-  return isEvent && (isWildcard(schema) || schema === relation.schema) && (isWildcard(table) || table === relation.table);
+  const isSchema = isWildcard(schema) || schema === relation.schema;
+  const isTable = isWildcard(table) || table === relation.table;
+  return isSchema && isTable && (event === "*" || event === type);
 }
 
 function filterPasses(binding, change) {
   return passes(binding.parsedFilter, change.type === "DELETE" ? change.oldValues : change.values);
 }
 
+function questionOf({ change, claims }) {
+  return JSON.stringify([change.table.schema, change.table.name, claims]);
+}
+
 function needsJudgement({ change, claims }) {
-  const isRefused = !change.table.columns.some((column) => column.key && column.readers.includes(claims.role));
+  const isRefused = !change.table.columns.some(
+    (column) => column.key && column.readers.includes(claims.role),
+  );
   return change.table.protected && change.type !== "DELETE" && claims.role !== "service_role" && !isRefused;
 }
 
 function tell({ change, channel, claims, bindings }) {
-  channel.deliver(bindings.map((binding) => binding.id), dataFor(change, claims.role, bindings[0].select));
+  const ids = bindings.map((binding) => binding.id);
+  channel.deliver(ids, dataFor(change, claims.role, bindings[0].select));
 }

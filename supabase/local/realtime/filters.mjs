@@ -47,7 +47,9 @@ async function cast(sql, table, column, op, text) {
   const texts = op === "in" ? splitList(text) : [text];
   const type = fullName(table);
   const records = texts.map((value) => ({ [column.name]: value }));
-  const query = `select to_jsonb(r) -> $2::text as value from jsonb_array_elements($1::text::jsonb) as one, jsonb_populate_record(null::${type}, one) as r`;
+  const query = `
+    select to_jsonb(typed) -> $2::text as value
+    from jsonb_array_elements($1::text::jsonb) as one, jsonb_populate_record(null::${type}, one) as typed`;
   const rows = await sql.unsafe(query, [JSON.stringify(records), column.name]).catch((error) => {
     throw wrong(`Error parsing \`filter\` params: ${error.message}`);
   });
@@ -56,7 +58,8 @@ async function cast(sql, table, column, op, text) {
 
 function splitList(text) {
   const values = text.replace(/^\(|\)$/g, "").split(",");
-  if (values.length > MAX_VALUES) throw wrong(`Error parsing \`filter\` params: too many values provided for \`in\` filter`);
+  if (values.length > MAX_VALUES)
+    throw wrong(`Error parsing \`filter\` params: too many values provided for \`in\` filter`);
   return values.map((value) => value.trim().replace(/^"(.*)"$/s, "$1"));
 }
 

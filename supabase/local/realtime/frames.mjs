@@ -2,7 +2,9 @@
 
 /** The codec of a protocol version: encode(message) → text, decode(text) → message or null. */
 export function codec(version) {
-  return version === "2.0.0" ? { encode: encodeArray, decode: decodeArray } : { encode: encodeObject, decode: decodeObject };
+  return version === "2.0.0"
+    ? { encode: encodeArray, decode: decodeArray }
+    : { encode: encodeObject, decode: decodeObject };
 }
 
 function encodeArray({ joinRef = null, ref = null, topic, event, payload }) {

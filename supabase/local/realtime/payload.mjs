@@ -6,7 +6,12 @@ const MAX_KEPT_BYTES = 64;
 
 /** Add to a change its records as JSON values, all columns; null where there is no such record. */
 export function withValues(change, table) {
-  return { ...change, table, values: valuesOf(change.record, table), oldValues: valuesOf(change.oldRecord, table) };
+  return {
+    ...change,
+    table,
+    values: valuesOf(change.record, table),
+    oldValues: valuesOf(change.oldRecord, table),
+  };
 }
 
 /** The `data` of a postgres_changes message for a role; `select` narrows the columns. */
@@ -16,15 +21,21 @@ export function dataFor(change, role, select) {
   const refusal = refusalFor(change.table, role);
   if (refusal) return { ...head, columns: [], ...recordsOf(change.type, {}, {}), errors: [refusal] };
 
-  const columns = change.table.columns.filter((column) => column.readers.includes(role) && (!select || select.includes(column.name) || column.key));
+  const columns = columnsFor(change.table, role, select);
   const tooLarge = isTooLarge(change);
-  const keep = (record, wanted) => pick(record, wanted, tooLarge);
+  const record = pick(change.values, columns, tooLarge);
+  const oldRecord = pick(change.oldValues ?? change.values, oldColumns(change, columns), tooLarge);
   return {
     ...head,
     columns: columns.map(({ name, type }) => ({ name, type })),
-    ...recordsOf(change.type, keep(change.values, columns), keep(change.oldValues ?? change.values, oldColumns(change, columns))),
+    ...recordsOf(change.type, record, oldRecord),
     errors: tooLarge ? ["Error 413: Payload Too Large"] : null,
   };
+}
+
+function columnsFor(table, role, select) {
+  const readable = table.columns.filter((column) => column.readers.includes(role));
+  return select ? readable.filter((column) => column.key || select.includes(column.name)) : readable;
 }
 
 function valuesOf(record, table) {

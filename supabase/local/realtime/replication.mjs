@@ -12,6 +12,22 @@ const WAL_HEADER = 25;
 const KEEPALIVE = "k".charCodeAt(0);
 const EPOCH_2000_MS = Date.UTC(2000, 0, 1);
 
+const OPTIONS = {
+  max: 1,
+  fetch_types: false,
+  idle_timeout: null,
+  max_lifetime: null,
+  connect_timeout: 5,
+  onnotice: () => {},
+  connection: {
+    replication: "database",
+    TimeZone: "UTC",
+    DateStyle: "ISO",
+    IntervalStyle: "postgres",
+    bytea_output: "hex",
+  },
+};
+
 /** Call `onChange` for every committed change, `onUp` and `onDown` as the stream comes and goes; returns stop(). */
 export function followPublication({ databaseUrl, onChange, onUp, onDown }) {
   let stopped = false;
@@ -43,16 +59,7 @@ export function followPublication({ databaseUrl, onChange, onUp, onDown }) {
 
 function openSession(databaseUrl) {
   const closed = Promise.withResolvers();
-  const sql = postgres(databaseUrl, {
-    max: 1,
-    fetch_types: false,
-    idle_timeout: null,
-    max_lifetime: null,
-    connect_timeout: 5,
-    onnotice: () => {},
-    onclose: () => closed.resolve(),
-    connection: { replication: "database", TimeZone: "UTC", DateStyle: "ISO", IntervalStyle: "postgres", bytea_output: "hex" },
-  });
+  const sql = postgres(databaseUrl, { ...OPTIONS, onclose: () => closed.resolve() });
 
   async function stream(onChange, onUp) {
     const messages = await start(sql);
@@ -72,7 +79,9 @@ function openSession(databaseUrl) {
 async function start(sql) {
   // A slot of the same name may outlive a killed connection for a moment.
   const slot = `realtime_${randomBytes(6).toString("hex")}`;
-  const [{ consistent_point: point }] = await sql.unsafe(`CREATE_REPLICATION_SLOT ${slot} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT`);
+  const [{ consistent_point: point }] = await sql.unsafe(
+    `CREATE_REPLICATION_SLOT ${slot} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT`,
+  );
   const options = `(proto_version '1', publication_names '${PUBLICATION}')`;
   return sql.unsafe(`START_REPLICATION SLOT ${slot} LOGICAL ${point} ${options}`).writable();
 }

@@ -23,7 +23,8 @@ export function createRealtime({ databaseUrl, systemDelayMs, keys, sql }) {
       const url = new URL(request.url, "http://localhost");
       if (url.pathname !== PATH) return refuse(socket, "404 Not Found", "Not found");
       const claims = await claimsOf(keys, request, url);
-      sockets.handleUpgrade(request, socket, head, (webSocket) => connect(webSocket, url.searchParams.get("vsn"), claims));
+      const version = url.searchParams.get("vsn");
+      sockets.handleUpgrade(request, socket, head, (webSocket) => connect(webSocket, version, claims));
     } catch (error) {
       refuse(socket, "401 Unauthorized", error.message);
     }
@@ -36,16 +37,20 @@ export function createRealtime({ databaseUrl, systemDelayMs, keys, sql }) {
   }
 
   function members(topic, except) {
-    return [...connections].map((connection) => connection.on(topic)).filter((member) => member && member.channel !== except);
+    const all = [...connections].map((connection) => connection.on(topic));
+    return all.filter((member) => member && member.channel !== except);
   }
 
   async function broadcast(request, response) {
     const { messages } = parseObject(await readBody(request, MAX_FRAME)) ?? {};
-    if (!Array.isArray(messages)) return answerJson(response, 422, { errors: { messages: ["can't be blank"] } });
-    for (const { topic, event, payload } of messages) {
-      members(`realtime:${topic}`).forEach((member) => member.relay({ type: "broadcast", event, payload }));
-    }
+    if (!Array.isArray(messages))
+      return answerJson(response, 422, { errors: { messages: ["can't be blank"] } });
+    messages.forEach((message) => relay(message ?? {}));
     answerJson(response, 202, {});
+  }
+
+  function relay({ topic, event, payload }) {
+    members(`realtime:${topic}`).forEach((member) => member.relay({ type: "broadcast", event, payload }));
   }
 
   function drop() {
@@ -70,5 +75,7 @@ async function claimsOf(keys, request, url) {
 
 function refuse(socket, status, message) {
   const body = JSON.stringify({ error: message });
-  socket.end(`HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
+  const size = `content-length: ${Buffer.byteLength(body)}`;
+  const head = [`HTTP/1.1 ${status}`, "content-type: application/json", size, "connection: close"];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
 }

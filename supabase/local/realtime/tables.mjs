@@ -41,7 +41,8 @@ export function isWildcard(name) {
 
 function notEnabled({ event, schema, table, filter }) {
   const parameters = `event: ${event}, schema: ${schema}, table: ${table}, filters: [${filter ?? ""}], select: []`;
-  return `Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the given connect parameters: [${parameters}]`;
+  const advice = "Please check Realtime is enabled for the given connect parameters";
+  return `Unable to subscribe to changes with given parameters. ${advice}: [${parameters}]`;
 }
 
 async function read(sql, schema, name) {

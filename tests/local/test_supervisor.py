@@ -1,0 +1,253 @@
+"""The supervisor keeps its parts running, and leaves nothing behind when it stops."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from services.local import checkout, processes
+from services.local.errors import LocalStackError, StopRequestedError
+from services.local.parts import Part
+from services.local.state import State
+from services.local.supervisor import Supervisor
+from tests.stack import never
+
+PATIENCE = 10.0
+LIVE = "import time; time.sleep(600)"
+
+Supervise = Callable[..., Supervisor]
+
+
+@pytest.fixture(name="state")
+def _state(tmp_path: Path) -> State:
+    state = State(tmp_path)
+    state.create()
+    return state
+
+
+@pytest.fixture(name="supervise")
+def _supervise(state: State) -> Iterator[Supervise]:
+    """Make a supervisor of these parts; it is stopped with the test."""
+    made: list[Supervisor] = []
+
+    def supervise(*parts: Part, **options: object) -> Supervisor:
+        made.append(Supervisor(parts, state, **options))
+        return made[-1]
+
+    yield supervise
+    for supervisor in made:
+        supervisor.stop()
+    processes.kill(processes.leftovers(state, None))
+
+
+def python(name: str, program: str, **options: object) -> Part:
+    """Return a part that runs this Python program."""
+    command = (sys.executable, "-c", program)
+    return Part(name=name, command=command, cwd=checkout.ROOT, **options)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what must come."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it has not come"
+        time.sleep(0.02)
+
+
+def watch_until(supervisor: Supervisor, condition: Callable[[], bool]) -> None:
+    """Let the supervisor do its work until something has come of it."""
+    deadline = time.monotonic() + PATIENCE
+
+    def pause(seconds: float) -> bool:
+        assert time.monotonic() < deadline, "it has not come"
+        time.sleep(0.02)
+        return condition()
+
+    supervisor.watch(pause)
+
+
+def test_parts_start_when_those_they_come_after_are_ready(
+    supervise: Supervise, tmp_path: Path
+) -> None:
+    """A part that runs once counts as ready when it has ended well."""
+    made, seen = tmp_path / "made", tmp_path / "seen"
+    first = python("first", f"import time; time.sleep(0.3); open({str(made)!r}, 'w')", once=True)
+    second = python(
+        "second",
+        f"import os, time; open({str(seen)!r}, 'w').write(str(os.path.exists({str(made)!r}))); "
+        "time.sleep(600)",
+        after=("first",),
+        ready=seen.exists,
+    )
+
+    supervise(second, first).start(never)
+    until(lambda: seen.read_text() != "")
+
+    assert seen.read_text() == "True"
+
+
+def test_a_part_that_dies_comes_back_and_the_others_stay(supervise: Supervise) -> None:
+    """Whatever dies, only that is started again."""
+    supervisor = supervise(python("one", LIVE), python("other", LIVE))
+    supervisor.start(never)
+    dead, other = supervisor.pid("one"), supervisor.pid("other")
+
+    os.kill(dead, signal.SIGKILL)
+    watch_until(supervisor, lambda: "one" in alive(supervisor) - {dead: "one"}.keys())
+
+    assert supervisor.pid("one") != dead
+    assert supervisor.pid("other") == other
+
+
+def alive(supervisor: Supervisor) -> set[str | int]:
+    """Return the names of the parts that run, beside the ids of their processes."""
+    running = {name: run.process.pid for name, run in supervisor.runs.items() if run.process}
+    return {*running, *running.values()}
+
+
+def test_what_a_dead_part_has_started_ends_before_the_part_comes_back(
+    supervise: Supervise, state: State, tmp_path: Path
+) -> None:
+    """A worker that outlives its master would keep the port."""
+    note = tmp_path / "child"
+    program = (
+        "import subprocess, sys, time; "
+        f"child = subprocess.Popen([sys.executable, '-c', {LIVE!r}], start_new_session=True); "
+        f"open({str(note)!r}, 'a').write(f'{{child.pid}}\\n'); time.sleep(600)"
+    )
+    supervisor = supervise(python("master", program, ready=note.exists))
+    supervisor.start(never)
+    until(lambda: note.read_text().endswith("\n"))
+    child = psutil.Process(int(note.read_text()))
+
+    os.kill(supervisor.pid("master"), signal.SIGKILL)
+    watch_until(supervisor, lambda: note.read_text().count("\n") == 2)
+
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_part_that_never_starts_is_told_with_its_last_words(supervise: Supervise) -> None:
+    """The person reads why, without looking for a log."""
+    supervisor = supervise(python("broken", "raise SystemExit('no such table')", ready=bool))
+
+    with pytest.raises(LocalStackError, match=r"(?s)broken ended with exit code 1.*no such table"):
+        supervisor.start(never)
+
+
+def test_a_step_that_fails_is_not_repeated(supervise: Supervise, tmp_path: Path) -> None:
+    """A migration that is wrong stays wrong."""
+    runs = tmp_path / "runs"
+    step = python("step", f"open({str(runs)!r}, 'a').write('x'); raise SystemExit(3)", once=True)
+
+    with pytest.raises(LocalStackError, match="step ended with exit code 3"):
+        supervise(step).start(never)
+
+    assert runs.read_text() == "x"
+
+
+def test_a_start_ends_when_asked_to_stop(supervise: Supervise) -> None:
+    """Ctrl-C counts before everything is up, too."""
+    supervisor = supervise(python("slow", LIVE, ready=bool))
+    asked = iter([False, True])
+
+    with pytest.raises(StopRequestedError):
+        supervisor.start(lambda seconds: next(asked))
+
+
+def test_parts_are_stopped_in_reverse_and_the_stubborn_by_force(
+    supervise: Supervise, state: State, tmp_path: Path
+) -> None:
+    """What others need goes last; what does not listen is killed."""
+    ends = tmp_path / "ends"
+    polite = (
+        "import signal, sys, time\n"
+        "def end(*_):\n"
+        f"    open({str(ends)!r}, 'a').write(sys.argv[0] + '{{name}} '); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end); print('listening', flush=True); time.sleep(600)"
+    )
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    parts = [
+        python(name, polite.replace("{name}", name), ready=heard(state, name))
+        for name in ("database", "gateway")
+    ]
+    supervisor = supervise(*parts, python("deaf", deaf, grace=0.2))
+    supervisor.start(never)
+
+    supervisor.stop()
+
+    assert ends.read_text() == "-c{gateway} -c{database} "
+    assert processes.leftovers(state, None) == []
+
+
+def heard(state: State, name: str) -> Callable[[], bool]:
+    """Make a check that passes when the part says that it listens."""
+    return lambda: "listening" in state.log(name).read_text()
+
+
+def test_what_a_killed_supervisor_left_is_found_again(supervise: Supervise, state: State) -> None:
+    """The next start ends it, and nothing else."""
+    supervisor = supervise(python("orphan", LIVE))
+    supervisor.start(never)
+    bystander = subprocess.Popen([sys.executable, "-c", LIVE])
+    state.pids.unlink()
+
+    found = processes.leftovers(State(state.folder), None)
+    processes.end(found)
+
+    assert [process.pid for process in found] == [supervisor.pid("orphan")]
+    assert bystander.poll() is None
+    bystander.kill()
+    bystander.wait()
+
+
+def test_a_stranger_with_a_noted_number_is_left_alone(state: State) -> None:
+    """Numbers are given out again; only number and start time together name a process."""
+    state.pids.write_text(f'{{"postgres": {{"pid": {os.getpid()}, "created": 1.0}}}}')
+
+    assert processes.leftovers(state, None) == []
+
+
+def test_an_impatient_second_signal_leaves_nothing(state: State, tmp_path: Path) -> None:
+    """A second Ctrl-C does not interrupt the cleaning up."""
+    program = tmp_path / "program.py"
+    program.write_text(SLOW_TO_STOP.format(folder=str(state.folder), live=LIVE))
+    process = subprocess.Popen([sys.executable, program], cwd=checkout.ROOT)
+    until(lambda: state.log("deaf").exists() and "listening" in state.log("deaf").read_text())
+
+    for _ in range(5):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+
+    assert process.wait(PATIENCE) == 0
+    assert processes.leftovers(state, None) == []
+
+
+SLOW_TO_STOP = """
+import sys
+from pathlib import Path
+
+sys.path.insert(0, ".")
+from services.local.parts import Part
+from services.local.signals import StopSignals
+from services.local.state import State
+from services.local.supervisor import Supervisor
+
+deaf = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    "print('listening', flush=True); time.sleep(600)"
+)
+part = Part(name="deaf", command=(sys.executable, "-c", deaf), cwd=Path.cwd(), grace=0.5)
+with StopSignals() as signals:
+    supervisor = Supervisor([part], State(Path({folder!r})))
+    supervisor.start(signals.pause)
+    supervisor.watch(signals.pause)
+    supervisor.stop()
+"""
