@@ -5,12 +5,17 @@ from gevent import monkey
 monkey.patch_all()  # before anything imports ssl, sockets or threads
 
 import logging  # noqa: E402
+import sys  # noqa: E402
 
+from services.errors import SettingsError  # noqa: E402
 from services.logs import MaskingFilter  # noqa: E402
 from services.settings import load_settings  # noqa: E402
 from services.web.server import Worker  # noqa: E402
 
-_settings = load_settings()
+try:
+    _settings = load_settings()
+except SettingsError as error:
+    sys.exit(str(error))
 
 bind = f"{_settings.bind}:{_settings.port}"
 # One process groups more events into a commit than two do; more only help where there are cores.

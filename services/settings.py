@@ -47,7 +47,10 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     reader = _Reader(environment)
     settings = reader.settings()
     if reader.problems or settings is None:
-        raise SettingsError("Settings:\n" + "\n".join(f"  {line}" for line in reader.problems))
+        raise SettingsError(
+            "These settings are missing or wrong:\n"
+            + "\n".join(f"  {line}" for line in reader.problems)
+        )
     return settings
 
 

@@ -45,7 +45,12 @@ def _make_venv() -> None:
     pip = [str(PYTHON), "-m", "pip", "--version"]
     if PYTHON.exists() and subprocess.run(pip, capture_output=True).returncode == 0:  # noqa: S603
         return
-    venv.create(VENV, with_pip=True, clear=True)
+    try:
+        venv.create(VENV, with_pip=True, clear=True)
+    except subprocess.CalledProcessError:
+        sys.exit(
+            f"{sys.executable} cannot make a .venv with pip (Debian: apt install python3-venv)."
+        )
 
 
 def _pip(*arguments: str) -> int:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -38,8 +39,8 @@ def _supervise(state: State) -> Iterator[Supervise]:
     """Make a supervisor of these parts; it is stopped with the test."""
     made: list[Supervisor] = []
 
-    def supervise(*parts: Part, **options: object) -> Supervisor:
-        made.append(Supervisor(parts, state, **options))
+    def supervise(*parts: Part) -> Supervisor:
+        made.append(Supervisor(parts, state))
         return made[-1]
 
     yield supervise
@@ -48,7 +49,7 @@ def _supervise(state: State) -> Iterator[Supervise]:
     processes.kill(processes.leftovers(state, None))
 
 
-def python(name: str, program: str, **options: object) -> Part:
+def python(name: str, program: str, **options: Any) -> Part:
     """Return a part that runs this Python program."""
     command = (sys.executable, "-c", program)
     return Part(name=name, command=command, cwd=checkout.ROOT, **options)
@@ -101,16 +102,16 @@ def test_a_part_that_dies_comes_back_and_the_others_stay(supervise: Supervise) -
     dead, other = supervisor.pid("one"), supervisor.pid("other")
 
     os.kill(dead, signal.SIGKILL)
-    watch_until(supervisor, lambda: "one" in alive(supervisor) - {dead: "one"}.keys())
+    watch_until(supervisor, lambda: running(supervisor, "one") not in {dead, None})
 
     assert supervisor.pid("one") != dead
     assert supervisor.pid("other") == other
 
 
-def alive(supervisor: Supervisor) -> set[str | int]:
-    """Return the names of the parts that run, beside the ids of their processes."""
-    running = {name: run.process.pid for name, run in supervisor.runs.items() if run.process}
-    return {*running, *running.values()}
+def running(supervisor: Supervisor, name: str) -> int | None:
+    """Return the process id of a part, None while it has none."""
+    process = supervisor.runs[name].process
+    return process.pid if process else None
 
 
 def test_what_a_dead_part_has_started_ends_before_the_part_comes_back(
@@ -170,12 +171,12 @@ def test_parts_are_stopped_in_reverse_and_the_stubborn_by_force(
     polite = (
         "import signal, sys, time\n"
         "def end(*_):\n"
-        f"    open({str(ends)!r}, 'a').write(sys.argv[0] + '{{name}} '); sys.exit()\n"
+        f"    open({str(ends)!r}, 'a').write('{{name}} '); sys.exit()\n"
         "signal.signal(signal.SIGTERM, end); print('listening', flush=True); time.sleep(600)"
     )
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
     parts = [
-        python(name, polite.replace("{name}", name), ready=heard(state, name))
+        python(name, polite.format(name=name), ready=heard(state, name))
         for name in ("database", "gateway")
     ]
     supervisor = supervise(*parts, python("deaf", deaf, grace=0.2))
@@ -183,7 +184,7 @@ def test_parts_are_stopped_in_reverse_and_the_stubborn_by_force(
 
     supervisor.stop()
 
-    assert ends.read_text() == "-c{gateway} -c{database} "
+    assert ends.read_text() == "gateway database "
     assert processes.leftovers(state, None) == []
 
 
@@ -218,7 +219,7 @@ def test_a_stranger_with_a_noted_number_is_left_alone(state: State) -> None:
 def test_an_impatient_second_signal_leaves_nothing(state: State, tmp_path: Path) -> None:
     """A second Ctrl-C does not interrupt the cleaning up."""
     program = tmp_path / "program.py"
-    program.write_text(SLOW_TO_STOP.format(folder=str(state.folder), live=LIVE))
+    program.write_text(SLOW_TO_STOP.format(folder=str(state.folder)))
     process = subprocess.Popen([sys.executable, program], cwd=checkout.ROOT)
     until(lambda: state.log("deaf").exists() and "listening" in state.log("deaf").read_text())
 
@@ -235,6 +236,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, ".")
+from services.local.errors import StopRequestedError
 from services.local.parts import Part
 from services.local.signals import StopSignals
 from services.local.state import State
@@ -247,7 +249,11 @@ deaf = (
 part = Part(name="deaf", command=(sys.executable, "-c", deaf), cwd=Path.cwd(), grace=0.5)
 with StopSignals() as signals:
     supervisor = Supervisor([part], State(Path({folder!r})))
-    supervisor.start(signals.pause)
-    supervisor.watch(signals.pause)
-    supervisor.stop()
+    try:
+        supervisor.start(signals.pause)
+        supervisor.watch(signals.pause)
+    except StopRequestedError:
+        pass
+    finally:
+        supervisor.stop()
 """

@@ -1,0 +1,54 @@
+"""The browser of the browser tests: one that is here, else one that can be had."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MISSING = (
+    "The browser tests need Chromium. Install it (Debian: apt-get install chromium) "
+    "or set CHROMIUM to the path of one."
+)
+
+
+def chromium() -> str | None:
+    """Return the path of a Chromium, installing one where there is none.
+
+    None stands for Playwright's own. Raises RuntimeError saying what to do when none can be had.
+    """
+    path = _installed()
+    if path is None and _can_use_apt():
+        _install_with_apt()
+        path = _installed()
+    if path is None and not _install_with_playwright():
+        raise RuntimeError(MISSING)
+    return path
+
+
+def _installed() -> str | None:
+    named = os.environ.get("CHROMIUM")
+    return named or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def _can_use_apt() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def _install_with_apt() -> None:
+    install = ("apt-get", "install", "-y", "--no-install-recommends", "chromium")
+    if not _succeeds(*install):
+        # The package lists may be missing or older than the packages.
+        _succeeds("apt-get", "update")
+        _succeeds(*install)
+
+
+def _install_with_playwright() -> bool:
+    return _succeeds(sys.executable, "-m", "playwright", "install", "chromium")
+
+
+def _succeeds(*command: str) -> bool:
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    return subprocess.run(command, env=env, capture_output=True, check=False).returncode == 0
