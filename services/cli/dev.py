@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from services.cli.console import Screen
 from services.local import application, checkout, dotenv, postgres
 from services.local.backend import Backend
-from services.local.demo import EMAIL, sample_curl, seed_demo
+from services.local.demo import CONVERSATION, EMAIL, sample_curl, seed_demo
 from services.local.errors import LocalStackError, StopRequestedError
 from services.local.parts import Part
 from services.local.ports import HOST
@@ -75,7 +75,7 @@ def _run(screen: Screen, signals: StopSignals, started: float) -> None:
             report=screen.report,
         ) as stack,
     ):
-        seed_demo(stack)
+        seed_demo(stack, settings["PUBLIC_BASE_URL"])
         screen.settle()
         _introduce(screen, stack, settings, port, time.monotonic() - started)
         stack.supervisor.watch(signals.pause)
@@ -103,7 +103,7 @@ def _introduce(
     url = f"http://{HOST}:{port}"
     rows = {
         "Service": url,
-        "Live page": f"{url}/live",
+        "Live page": f"{url}/live/{CONVERSATION}",
         "Sign in as": f"{EMAIL}  password {stack.secrets.demo_password}",
         "Supabase": stack.url,
         "Publishable key": stack.publishable_key,

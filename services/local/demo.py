@@ -17,13 +17,14 @@ CONVERSATION = "c0ffee0000000001"
 SEED = checkout.ROOT / "supabase" / "seed.sql"
 
 
-def seed_demo(stack: LocalStack) -> None:
+def seed_demo(stack: LocalStack, base_url: str) -> None:
     """Create the demo user and run supabase/seed.sql, once per database."""
     if stack.is_seeded():
         return
     _create_user(stack)
     if SEED.exists():
         with psycopg.connect(stack.database_url, autocommit=True) as connection:
+            connection.execute("select set_config('convohooks.base_url', %s, false)", [base_url])
             connection.execute(SEED.read_bytes())
     stack.mark_seeded()
 

@@ -68,9 +68,12 @@ def _shown(process: subprocess.Popen[str]) -> Iterator[str]:
     expected = sum("==" in line for line in INPUTS[0].read_text().splitlines())
     begun = 0
     for line in process.stdout or ():
-        begun += line.startswith(STEPS)
+        step = line.startswith(STEPS)
+        begun += step
         if sys.stdout.isatty():
             print(f"\r  {min(begun, expected)}/{expected} packages", end="", flush=True)
+        elif step and begun % 20 == 0:
+            print(f"  {min(begun, expected)}/{expected} packages", flush=True)
         yield line
     if sys.stdout.isatty():
         print("\r" + " " * 40, end="\r", flush=True)

@@ -2,8 +2,8 @@
 import { byId } from "./dom.js";
 import { continueAsGuest, signIn, signOut } from "./session.js";
 
-/** Make the form and the buttons work. */
-export function openDoor(client) {
+/** Make the form and the buttons work; `onLeave` is called before signing out. */
+export function openDoor(client, onLeave) {
   const form = byId("sign-in-form");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -11,7 +11,10 @@ export function openDoor(client) {
     attempt(() => signIn(client, email.value.trim(), password.value));
   });
   byId("guest").addEventListener("click", () => attempt(() => continueAsGuest(client)));
-  byId("sign-out").addEventListener("click", () => signOut(client));
+  byId("sign-out").addEventListener("click", () => {
+    onLeave();
+    signOut(client);
+  });
 }
 
 /** Show who is signed in; null is nobody. */

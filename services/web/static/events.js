@@ -6,10 +6,10 @@ const PAGE = 200;
 const OVERLAP_MS = 60_000;
 
 /**
- * Return the reads of a conversation's events.
+ * Return the reads of a conversation's events, none of which outlives the signal.
  * `onEvents(rows, {isHistory})` gets every row once, by seq within a call.
  */
-export function createEvents(client, conversationId, onEvents) {
+export function createEvents(client, conversationId, { signal, onEvents }) {
   const seen = new Set();
   // Up to this seq nothing is missing. Only reads move it: Realtime drops rows without a word.
   let checkpoint = null;
@@ -18,13 +18,13 @@ export function createEvents(client, conversationId, onEvents) {
   let hasEarlier = false;
 
   const query = () =>
-    client.from("processed_webhook_events").select(COLUMNS).eq("conversation_id", conversationId);
+    client.from("processed_webhook_events").select(COLUMNS).eq("conversation_id", conversationId).abortSignal(signal);
 
   function accept(rows, options) {
     const fresh = rows.filter((row) => !seen.has(row.id)).sort((a, b) => a.seq - b.seq);
     for (const row of fresh) seen.add(row.id);
     if (fresh.length) oldest = Math.min(oldest, fresh[0].seq);
-    if (fresh.length) onEvents(fresh, options);
+    if (fresh.length && !signal.aborted) onEvents(fresh, options);
   }
 
   /** Take a change that Realtime tells of. A record that was too large for it is read again. */

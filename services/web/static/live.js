@@ -9,7 +9,8 @@ const config = readConfig();
 const client = createClient(config);
 let close = () => {};
 
-openDoor(client);
+// Without its token a read would be refused.
+openDoor(client, () => close());
 watchPerson(client, (person) => {
   close();
   showPerson(person);

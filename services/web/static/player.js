@@ -9,7 +9,7 @@ const SHOWS = { fetch_video: "video", display_cta: "cta" };
 export function createPlayer() {
   const shown = { video: -1, cta: -1, outcome: -1 };
   const parts = { stage: byId("stage"), video: byId("video"), title: byId("video-title"), cta: byId("cta"), outcome: byId("outcome") };
-  parts.video.onerror = () => tell(parts, "This video cannot be played here.", true);
+  parts.video.onerror = () => tell(parts, "This video cannot be played here.", { isFailure: true });
   clear(parts);
 
   function show(rows, { isHistory }) {
@@ -47,10 +47,9 @@ const SHOW = {
   },
   outcome(parts, data, isHistory) {
     const problem = problemOf(data);
-    if (problem) return tell(parts, problem, true);
-    const playing = data.tool_name === "fetch_video" && `${isHistory ? "Shown before" : "Now playing"}: ${data.result.title ?? "Video"}`;
-    if (playing) tell(parts, playing, false);
-    else if (parts.outcome.classList.contains("failed")) tell(parts, "", false);
+    if (problem) tell(parts, problem, { isFailure: true, isHistory });
+    else if (data.tool_name === "fetch_video") tell(parts, playing(data, isHistory), { isHistory });
+    else if (parts.outcome.classList.contains("failed")) tell(parts, "", { isHistory });
   },
 };
 
@@ -66,11 +65,15 @@ function problemOf({ tool_name: tool, success, error, result }) {
   return null;
 }
 
-function tell(parts, text, isFailure) {
+function playing({ result }, isHistory) {
+  return `${isHistory ? "Shown before" : "Now playing"}: ${result.title ?? "Video"}`;
+}
+
+function tell(parts, text, { isFailure = false, isHistory = false }) {
   parts.outcome.textContent = text;
   parts.outcome.classList.toggle("failed", isFailure);
   parts.outcome.hidden = !text;
-  if (text) announce(text);
+  if (text && !isHistory) announce(text);
 }
 
 function clear({ stage, video, title, cta, outcome }) {

@@ -14,15 +14,18 @@ const CHANGES = [
 ];
 const ALL = ["conversation", "messages", "qualification", "feedback"];
 
-/** Return the records of a conversation; `onChange({conversation, messages, …})` gets what is known after each read. */
-export function createRecords(client, conversationId, onChange) {
+/**
+ * Return the records of a conversation, read until the signal is aborted.
+ * `onChange({conversation, messages, …})` gets what is known after each read.
+ */
+export function createRecords(client, conversationId, { signal, onChange }) {
   const known = { conversation: null, messages: [], qualification: [], feedback: null };
   const wanted = new Set();
 
   const read = oneAtATime(async () => {
     const names = ALL.filter((name) => wanted.delete(name));
     for (const name of names) await readings[name]().catch(() => {});
-    onChange(known);
+    if (!signal.aborted) onChange(known);
   });
 
   const readings = {
@@ -42,12 +45,13 @@ export function createRecords(client, conversationId, onChange) {
     },
     async feedback() {
       if (!known.conversation) return;
-      const sessions = client.from("feedback_sessions").select("*").eq("conversation_id", known.conversation.id);
+      const sessions = from("feedback_sessions", known.conversation.id);
       known.feedback = (await rowsOf(sessions.order("created_at", { ascending: false }).limit(1)))[0] ?? null;
     },
   };
 
-  const from = (table) => client.from(table).select("*").eq("conversation_id", conversationId);
+  const from = (table, id = conversationId) =>
+    client.from(table).select("*").eq("conversation_id", id).abortSignal(signal);
 
   function reload(names = ALL) {
     for (const name of names) wanted.add(name);

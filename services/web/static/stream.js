@@ -2,30 +2,29 @@
 import { createEvents } from "./events.js";
 import { oneAtATime } from "./flight.js";
 
-const LIVE_READ_MS = 60_000;
+const LIVE_READ_MS = 30_000;
 const POLL_MS = 10_000;
 const RETRY_MS = 2_000;
 const RESERVED = /[,()"\\\s]/;
 
 /**
- * Follow a conversation until the returned `stop()` is called.
+ * Follow a conversation until the signal is aborted.
  *
  * `onEvents(rows, {isHistory})` gets each event once; `onConversation(row)` its row when it changes (null: too
  * large, read it); `onCaughtUp()` follows every complete read; `onStatus` gets connecting, live, reconnecting or polling.
  */
-export function follow(client, conversationId, { onEvents, onConversation, onCaughtUp, onStatus }) {
-  const state = { isStopped: false, isOpen: false, isComplete: false, opened: 0, failures: 0, polls: 0 };
+export function follow(client, conversationId, { signal, onEvents, onConversation, onCaughtUp, onStatus }) {
+  const state = { isOpen: false, isComplete: false, opened: 0, failures: 0, polls: 0 };
   const timers = {};
+  const topic = `webhook-events-${conversationId}`;
   let channel = null;
-  const events = createEvents(client, conversationId, (rows, options) => {
-    if (!state.isStopped) onEvents(rows, options);
-  });
+  const events = createEvents(client, conversationId, { signal, onEvents });
 
   const read = oneAtATime(async () => {
     const { opened } = state;
     try {
       await events.catchUp();
-      succeed(opened);
+      if (!signal.aborted) succeed(opened);
     } catch {
       Object.assign(state, { failures: state.failures + 1, polls: 0 });
     }
@@ -37,7 +36,7 @@ export function follow(client, conversationId, { onEvents, onConversation, onCau
     state.failures = 0;
     // A read that began before the stream did says nothing of what came in between.
     if (state.isOpen && opened === state.opened) state.isComplete = true;
-    if (!state.isStopped) onCaughtUp();
+    onCaughtUp();
   }
 
   function poll() {
@@ -47,17 +46,19 @@ export function follow(client, conversationId, { onEvents, onConversation, onCau
 
   function after(delay, name, task) {
     clearTimeout(timers[name]);
-    if (!state.isStopped) timers[name] = setTimeout(task, delay);
+    if (!signal.aborted) timers[name] = setTimeout(task, delay);
   }
 
   function report() {
-    if (!state.isStopped) onStatus(statusOf(state));
+    if (!signal.aborted) onStatus(statusOf(state));
   }
 
   async function subscribe() {
+    channel = null;
+    await leave(client, topic);
     // A channel is joined with the token that is there by then; without one it would see nothing.
     await client.realtime.setAuth().catch(() => {});
-    if (!state.isStopped) channel = join(client, conversationId, { onEvent, onRow, onSystem, onJoin });
+    if (!signal.aborted) channel = join(client, topic, conversationId, { onEvent, onRow, onSystem, onJoin });
   }
 
   // The join is answered seconds before the stream starts; only `system` says that it has.
@@ -79,14 +80,7 @@ export function follow(client, conversationId, { onEvents, onConversation, onCau
     if (state.isOpen) after(POLL_MS, "read", poll);
     Object.assign(state, { isOpen: false, isComplete: false });
     report();
-    if (rejoinDelay) after(rejoinDelay, "rejoin", rejoin);
-  }
-
-  async function rejoin() {
-    const closed = channel;
-    channel = null;
-    await client.removeChannel(closed);
-    await subscribe();
+    if (rejoinDelay) after(rejoinDelay, "rejoin", subscribe);
   }
 
   function onEvent(change) {
@@ -94,33 +88,39 @@ export function follow(client, conversationId, { onEvents, onConversation, onCau
   }
 
   function onRow({ new: row, errors }) {
-    if (state.isStopped || !row?.id) return;
+    if (signal.aborted || !row?.id) return;
     onConversation(errors?.length ? null : row);
     // Events that came before the conversation was known can be read from now on.
     if (!events.count()) read();
   }
 
   function stop() {
-    state.isStopped = true;
     Object.values(timers).forEach(clearTimeout);
-    if (channel) client.removeChannel(channel);
+    leave(client, topic);
   }
 
+  signal.addEventListener("abort", stop);
   report();
   read();
   subscribe();
   const { readEarlier, hasEarlier } = events;
-  return { refresh: read, readEarlier, hasEarlier, stop };
+  return { refresh: read, readEarlier, hasEarlier };
 }
 
-function join(client, conversationId, { onEvent, onRow, onSystem, onJoin }) {
+function join(client, topic, conversationId, { onEvent, onRow, onSystem, onJoin }) {
   const only = { schema: "public", filter: `conversation_id=eq.${quoted(conversationId)}` };
   const channel = client
-    .channel(`webhook-events-${conversationId}`)
+    .channel(topic)
     .on("postgres_changes", { event: "INSERT", table: "processed_webhook_events", ...only }, onEvent)
     .on("postgres_changes", { event: "*", table: "conversations", ...only }, onRow)
     .on("system", {}, onSystem);
   return channel.subscribe((status) => onJoin(status, channel));
+}
+
+// The client knows one channel per topic, and one that was left cannot be joined again.
+async function leave(client, topic) {
+  const left = client.getChannels().filter((channel) => channel.subTopic === topic);
+  await Promise.all(left.map((channel) => client.removeChannel(channel)));
 }
 
 function quoted(value) {

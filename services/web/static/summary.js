@@ -25,6 +25,8 @@ const SUMMARIES = {
   tool_call_result: (said) => outcome(said),
 };
 
+const SHOWN = { fetch_video: "Video", display_cta: "Button" };
+
 const KINDS = [
   [/tool|canvas/, "tool"],
   [/message|utterance/, "speech"],
@@ -73,8 +75,21 @@ function line(said) {
 
 function toolCall(said) {
   const call = isObject(said.tool_call) ? (said.tool_call.function ?? said.tool_call) : said;
-  const given = plain(call.arguments);
-  return call.name ? `${plain(call.name)} ${given === "{}" ? "" : given}`.trim() : "";
+  return call.name ? withDetail(words(call.name), given(call.arguments)) : "";
+}
+
+// Arguments come as an object or as its JSON.
+function given(told) {
+  const found = typeof told === "string" ? parsed(told) : told;
+  return isObject(found) ? Object.values(found).map(plain).join(", ") : plain(told);
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function pairs(variables) {
@@ -89,5 +104,5 @@ function counted(number, noun) {
 function outcome(said) {
   if (said.success === false) return failure(said);
   const { title, text } = isObject(said.result) ? said.result : {};
-  return withDetail(words(said.tool_name), plain(title ?? text ?? said.result));
+  return withDetail(SHOWN[said.tool_name] ?? words(said.tool_name), plain(title ?? text ?? said.result));
 }

@@ -8,15 +8,17 @@ import { follow } from "./stream.js";
 
 const STATUS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", polling: "Offline, checking every 10 s" };
 
-/** Follow the conversation and show it, until the returned function is called. */
+/** Follow the conversation and show it until the returned function is called. */
 export function openConversation(client, conversationId) {
   const { log, player } = emptyPage();
-  const listening = new AbortController();
-  const records = createRecords(client, conversationId, (known) => listening.signal.aborted || show(known));
+  const visit = new AbortController();
+  const { signal } = visit;
+  const records = createRecords(client, conversationId, { signal, onChange: show });
   const earlier = byId("earlier");
   let hasEvents = false;
 
   const stream = follow(client, conversationId, {
+    signal,
     onEvents(rows, options) {
       hasEvents = true;
       log.add(rows, options);
@@ -45,13 +47,12 @@ export function openConversation(client, conversationId) {
   }
 
   const refresh = () => document.visibilityState === "visible" && stream.refresh();
-  earlier.addEventListener("click", readEarlier, listening);
-  document.addEventListener("visibilitychange", refresh, listening);
-  window.addEventListener("online", refresh, listening);
+  earlier.addEventListener("click", readEarlier, { signal });
+  document.addEventListener("visibilitychange", refresh, { signal });
+  window.addEventListener("online", refresh, { signal });
 
   return () => {
-    listening.abort();
-    stream.stop();
+    visit.abort();
     showStatus(null);
     emptyPage();
   };
