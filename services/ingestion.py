@@ -71,6 +71,7 @@ def row_of(event: Event, inbound: Inbound) -> dict[str, Any]:
         "source": event.source,
         "event_key": event.event_key,
         "event_type": event.event_type,
+        "path": inbound.path,
         "body": b64encode(event.body).decode(),
         "body_sha256": event.body_sha256,
         "headers": dict(event.headers),

@@ -741,6 +741,7 @@ create table if not exists private.webhook_inbox (
     event_key text not null,
     event_type text not null,
     conversation_id text,
+    path text,
     body bytea not null,
     body_sha256 text not null,
     headers jsonb not null default '{}',
@@ -763,6 +764,7 @@ create table if not exists private.webhook_inbox (
     duration_ms double precision
 );
 comment on column private.webhook_inbox.event_key is 'Names the fact within its source, so that a repeat is known.';
+comment on column private.webhook_inbox.path is 'Where it was sent: an untyped body is read by its address.';
 comment on column private.webhook_inbox.body_sha256 is 'Of the bytes as they came, before secrets were overwritten.';
 
 -- What makes a repeat a repeat.
@@ -829,10 +831,10 @@ language plpgsql set search_path = '' as $$
 declare
     stored private.webhook_inbox;
 begin
-    insert into private.webhook_inbox (source, event_key, event_type, conversation_id, body, body_sha256,
+    insert into private.webhook_inbox (source, event_key, event_type, conversation_id, path, body, body_sha256,
         headers, effects, state, attempts, next_attempt_at, last_error, received_at, finished_at, duration_ms)
     values (
-        p_event ->> 'source', p_event ->> 'event_key', p_event ->> 'event_type', p_conversation_id,
+        p_event ->> 'source', p_event ->> 'event_key', p_event ->> 'event_type', p_conversation_id, p_event ->> 'path',
         decode(p_event ->> 'body', 'base64'), p_event ->> 'body_sha256', coalesce(p_event -> 'headers', '{}'),
         p_effects, p_state, 1, case when p_state = 'failed' then now() + interval '1 second' end, p_error,
         (p_event ->> 'received_at')::timestamptz, case when p_state in ('processed', 'ignored') then now() end,
