@@ -12,7 +12,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from services.local.stack import LocalStack
-from tests.e2e.accounts import Account, create_account, create_conversation, create_video
+from tests.chromium import chromium
+from tests.e2e.accounts import Account, create_account
+from tests.e2e.rows import create_conversation, create_video
 from tests.e2e.visitor import Visitor
 from tests.stack import start_service
 from tests.web.caller import SETTINGS, Caller
@@ -54,7 +56,7 @@ RECORD = """async () => {
 @pytest.fixture(name="browser", scope="session")
 def _browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         yield browser
         browser.close()
 

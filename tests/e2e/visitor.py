@@ -74,6 +74,11 @@ class Visitor:
         """The items of the event list."""
         return self.page.get_by_role("list", name="Events").locator("> li")
 
+    @property
+    def outcome(self) -> Locator:
+        """The line that tells what came of the last tool."""
+        return self.page.locator("#outcome")
+
     def event(self, text: str) -> Locator:
         """Return the items of the event list that hold a text."""
         return self.events.filter(has_text=text)

@@ -16,10 +16,10 @@ const IS_KEY = 1;
  */
 export function createDecoder() {
   const relations = new Map();
-  let committedAt = null;
+  let transaction = null;
 
   const messages = {
-    B: (reader) => void (committedAt = commitTime(reader)),
+    B: (reader) => void (transaction = begin(reader)),
     R: (reader) => remember(readRelation(reader)),
     I: (reader) => change("INSERT", reader),
     U: (reader) => change("UPDATE", reader),
@@ -38,7 +38,7 @@ export function createDecoder() {
       const isNew = reader.char() === NEW_TUPLE;
       records[isNew ? "record" : "oldRecord"] = readTuple(reader, relation.columns);
     }
-    return { type, relation, committedAt, size: reader.size, ...records };
+    return { type, relation, ...transaction, size: reader.size, ...records };
   }
 
   return (bytes) => {
@@ -47,9 +47,10 @@ export function createDecoder() {
   };
 }
 
-function commitTime(reader) {
+function begin(reader) {
   reader.skip(8);
-  return new Date(EPOCH_2000_MS + Number(reader.int64() / 1000n));
+  const committedAt = new Date(EPOCH_2000_MS + Number(reader.int64() / 1000n));
+  return { committedAt, transactionId: reader.uint32() };
 }
 
 function readRelation(reader) {
