@@ -1,5 +1,6 @@
 /** One websocket: its frames, its channels. */
 import { Unauthorized } from "../keys.mjs";
+import { describe, log } from "../log.mjs";
 import { createChannel } from "./channel.mjs";
 import { codec } from "./frames.mjs";
 
@@ -13,13 +14,19 @@ export function createConnection({ socket, version, claims, keys, services, memb
     Object.entries({ phx_join: join, phx_leave: leave, access_token: renew, broadcast }),
   );
 
-  socket.on("message", (data, isBinary) => isBinary || receive(decode(data.toString("utf8"))));
+  // In the order of their arrival: a token that is still being verified holds up what comes after it.
+  let turn = Promise.resolve();
+  socket.on("message", (data, isBinary) => {
+    if (isBinary) return;
+    const message = decode(data.toString("utf8"));
+    turn = turn.then(() => receive(message)).catch((error) => log("frame failed", describe(error)));
+  });
   socket.on("error", () => socket.terminate());
   socket.on("close", () => channels.forEach((channel) => channel.close()));
 
   function receive(message) {
     if (message?.topic === "phoenix" && message.event === "heartbeat") reply(message, "ok", {});
-    else handlers.get(message?.event)?.(message);
+    else return handlers.get(message?.event)?.(message);
   }
 
   function send(message) {
