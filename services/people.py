@@ -72,6 +72,8 @@ class People:
         claims = self._verified.get(name) or self._verify(token)
         if claims["exp"] <= self._clock():
             raise Unauthorized("The token has expired.")
+        if claims.get("role") != AUDIENCE:
+            raise Unauthorized("The token is not a signed-in person's.")
         self._verified.setdefault(name, claims)
         return claims
 

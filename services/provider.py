@@ -48,7 +48,7 @@ class Credential:
     """Proof that a call is authentic.
 
     `conversation_ref` is our row's id when the proof was a token for one conversation; `secrets`
-    are the presented tokens, which nothing may store.
+    are the tokens, the presented one among them, which nothing may store.
     """
 
     conversation_ref: UUID | None = None

@@ -12,8 +12,12 @@ from typing import Any
 from urllib.parse import quote
 
 ECHOED_URL = "webhook_url"
+# JSON is UTF-8; what comes in another encoding is refused, and kept all the same.
+ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
 
 _STRING_LITERAL = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# The query as it stands in the bytes, also where the rest of the body is no JSON.
+_PLAIN_QUERY = re.compile(rb'"webhook_url"\s*:\s*"[^"?]*\?((?:[^"\\]|\\.)*)', re.DOTALL)
 _CHARACTER = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[^\\]", re.DOTALL)
 _QUERY_TOKEN = re.compile(r"([?&](?:t|c|token|secret|apikey)=)[^&\s\"'<>]+", re.IGNORECASE)
 
@@ -24,26 +28,22 @@ def mask_body(body: bytes, payload: Any, secrets: Sequence[str]) -> bytes:
     `payload` is the same body, parsed. Everything else stays as it is, byte for byte.
     """
     urls = frozenset(url for url in _echoed_urls(payload) if "?" in url)
+    written = _written(secrets)
     masked = bytearray(body)
-    for secret in _written(secrets):
-        _mask_plain(masked, secret.encode("utf-8", "surrogatepass"))
+    for secret in written:
+        for encoding in ENCODINGS:
+            _mask_plain(masked, secret.encode(encoding, "surrogatepass"))
+    for query in _PLAIN_QUERY.finditer(body):
+        _overwrite(masked, [query.span(1)])
     if urls or (secrets and b"\\" in body):
         for literal in _STRING_LITERAL.finditer(body):
-            _mask_literal(masked, literal, urls, secrets)
+            _mask_literal(masked, literal, urls, written)
     return bytes(masked)
 
 
 def mask_payload(value: Any, secrets: Sequence[str]) -> Any:
     """Return a parsed copy without `webhook_url`, with every secret in its strings overwritten."""
-    if isinstance(value, dict):
-        return {
-            key: mask_payload(item, secrets) for key, item in value.items() if key != ECHOED_URL
-        }
-    if isinstance(value, list):
-        return [mask_payload(item, secrets) for item in value]
-    if isinstance(value, str):
-        return _mask_text(value, secrets)
-    return value
+    return _masked(value, _written(secrets))
 
 
 def mask_log(text: str) -> str:
@@ -68,8 +68,16 @@ def _written(secrets: Iterable[str]) -> set[str]:
     return {form for secret in secrets if secret for form in (secret, quote(secret, safe=""))}
 
 
-def _mask_text(text: str, secrets: Iterable[str]) -> str:
-    for secret in _written(secrets):
+def _masked(value: Any, written: Iterable[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(item, written) for key, item in value.items() if key != ECHOED_URL}
+    if isinstance(value, list):
+        return [_masked(item, written) for item in value]
+    return _mask_text(value, written) if isinstance(value, str) else value
+
+
+def _mask_text(text: str, written: Iterable[str]) -> str:
+    for secret in written:
         text = text.replace(secret, "*" * len(secret))
     return text
 
@@ -82,20 +90,31 @@ def _mask_plain(masked: bytearray, secret: bytes) -> None:
 
 
 def _mask_literal(
-    masked: bytearray, literal: re.Match[bytes], urls: frozenset[str], secrets: Sequence[str]
+    masked: bytearray, literal: re.Match[bytes], urls: frozenset[str], written: Iterable[str]
 ) -> None:
     """Mask in one string literal what `_mask_plain` cannot see: a URL's query, escaped secrets."""
     raw = literal.group()[1:-1]
     if b"\\" not in raw and not (b"?" in raw and urls):
         return
+    if not _is_secret(literal.group(), urls, written):
+        return
     text, spans = _characters(raw, literal.start() + 1)
     if text in urls:
         _overwrite(masked, spans[text.index("?") + 1 :])
-    for secret in _written(secrets):
+    for secret in written:
         at = text.find(secret)
         while at >= 0:
             _overwrite(masked, spans[at : at + len(secret)])
             at = text.find(secret, at + len(secret))
+
+
+def _is_secret(literal: bytes, urls: frozenset[str], written: Iterable[str]) -> bool:
+    # Character by character costs seconds where a body is all escapes; most literals hold nothing.
+    try:
+        text = json.loads(literal.decode("utf-8", "surrogateescape"), strict=False)
+    except ValueError:
+        return True
+    return text in urls or any(secret in text for secret in written)
 
 
 def _characters(raw: bytes, offset: int) -> tuple[str, list[tuple[int, int]]]:

@@ -129,15 +129,22 @@ def _database_url(text: str) -> str:
 
 
 def _secret_key(text: str) -> str:
+    _check_header(text)
     if text.startswith("sb_publishable_"):
         raise ValueError("holds a publishable key; the secret key is wanted")
     return text
 
 
 def _publishable_key(text: str) -> str:
+    _check_header(text)
     if text.startswith("sb_secret_"):
         raise ValueError("holds a secret key; browsers would see it")
     return text
+
+
+def _check_header(text: str) -> None:
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("has a character that no HTTP header carries")
 
 
 def _port(text: str) -> int:

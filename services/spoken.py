@@ -11,7 +11,7 @@ NOTHING_SAID = frozenset({"", "-", "null", "none", "nil", "n/a", "na", "unknown"
 
 # The longer phrases first: "at the rate of" would else leave its tail behind.
 SPOKEN_MARKS = (
-    (re.compile(r"\bat the rate(?: of)?\b"), "@"),
+    (re.compile(r"\bat the rate(?: of)?\b|\bat (?:sign|symbol)\b"), "@"),
     (re.compile(r"[\[({]\s*(?:at)\s*[\])}]|\bat\b(?!\s*@)"), "@"),
     (re.compile(r"[\[({]\s*(?:dot)\s*[\])}]|\b(?:dot|period|point)\b"), "."),
     (re.compile(r"\bunder\s?score\b"), "_"),
@@ -21,6 +21,7 @@ SPOKEN_MARKS = (
 LEAD_IN = re.compile(
     r"^(?:(?:my|the|it|it's|its|that's|is|e-?mail|address|sure|yes|so|um|uh)[\s,:]+)+"
 )
+LEAD_OUT = re.compile(r"(?:[\s,.]+(?:thanks?(?:\s+you)?|please|okay|ok|yes|yeah))+$")
 # Spaces inside an address come from speech; one of these words says that it was a sentence.
 SENTENCE_WORDS = frozenset(
     {"address", "and", "email", "is", "it", "it's", "its", "me", "my", "or", "so", "sure"}
@@ -44,10 +45,10 @@ def spoken_email(value: str) -> str:
     if len(bare) > LONGEST_ADDRESS:
         return said
     if ADDRESS.fullmatch(bare):
-        local, _, domain = bare.rpartition("@")
-        return f"{local}@{domain.lower()}"
+        return _tidy(bare)
     spelled = bare.lower()
-    return _written(spelled) or _written(LEAD_IN.sub("", spelled)) or said
+    told = LEAD_OUT.sub("", LEAD_IN.sub("", spelled))
+    return _written(spelled) or _written(told) or _only_address(bare) or said
 
 
 def _written(said: str) -> str | None:
@@ -55,5 +56,23 @@ def _written(said: str) -> str | None:
         said = spoken.sub(mark, said)
     tokens = AROUND_MARK.sub(r"\1", said).split()
     joined = "".join(tokens)
-    is_sentence = SENTENCE_WORDS.intersection(tokens)
+    is_sentence = SENTENCE_WORDS.intersection(tokens) or _runs_on(tokens)
     return joined if not is_sentence and ADDRESS.fullmatch(joined) else None
+
+
+def _runs_on(tokens: list[str]) -> bool:
+    """Tell whether words follow the domain; only spelled letters belong together ("t e s t")."""
+    last = re.split(r"[@.]", " ".join(tokens))[-1].split()
+    return len(last) > 1 and any(len(word) > 1 for word in last)
+
+
+def _only_address(said: str) -> str | None:
+    """Return the one address that is written out in a sentence ("Ada <ada@example.test>")."""
+    found = [word for word in re.split(r"[\s<>(),;:\"]+", said) if "@" in word]
+    address = found[0].rstrip(".") if len(found) == 1 else ""
+    return _tidy(address) if ADDRESS.fullmatch(address) else None
+
+
+def _tidy(address: str) -> str:
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{domain.lower()}"

@@ -18,7 +18,6 @@ def register(app: Flask) -> None:
     app.register_error_handler(ConvohooksError, _ours)
     app.register_error_handler(HTTPException, _flasks)
     app.register_error_handler(ParseException, _broken_framing)
-    app.register_error_handler(OSError, _connection_lost)
     app.register_error_handler(Exception, _unforeseen)
 
 
@@ -45,11 +44,6 @@ def _flasks(error: HTTPException) -> Response:
 def _broken_framing(error: ParseException) -> Response:
     """Answer a body whose chunks or length are wrong; gunicorn then closes the connection."""
     return problem(400, f"The body's framing is broken: {type(error).__name__}.")
-
-
-def _connection_lost(error: OSError) -> Response:
-    log.warning("connection lost", path=request.path, error=type(error).__name__)
-    return problem(400, "The connection broke before the request was complete.")
 
 
 def _unforeseen(error: Exception) -> Response:

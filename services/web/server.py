@@ -47,7 +47,9 @@ class Worker(GeventWorker):
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what is no HTTP request, so that the answer arrives."""
-        super().handle_error(req, client, addr, exc)
+        # What was still coming too slowly was the rest of a body; its request is answered already.
+        if not isinstance(exc, RequestTimeout):
+            super().handle_error(req, client, addr, exc)
         linger(client)
 
 

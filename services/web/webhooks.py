@@ -9,7 +9,7 @@ import structlog
 from flask import Blueprint, Request, request
 from pydantic import BaseModel
 
-from services.errors import ConvohooksError, Malformed
+from services.errors import BodyTooLarge, ConvohooksError, Malformed
 from services.inbound import Inbound
 from services.ingestion import Receipt
 from services.provider import Provider
@@ -55,7 +55,14 @@ def blueprint(services: Services) -> Blueprint:
 
 def inbound(request: Request) -> Inbound:
     """Return a request as bytes and names. Raises what broken framing raises."""
-    body = request.get_data(cache=False)
+    try:
+        body = request.get_data(cache=False)
+    except OSError as error:
+        raise Malformed("The connection broke before the body was complete.") from error
+    limit = request.max_content_length
+    if request.content_length is None and limit is not None and len(body) >= limit:
+        # Werkzeug stops reading a chunked body at the limit and calls that its end.
+        raise BodyTooLarge()
     if request.content_length not in (None, len(body)):
         raise Malformed(f"The body ended after {len(body)} of {request.content_length} bytes.")
     return Inbound(

@@ -143,3 +143,9 @@ def test_long_ids_that_differ_at_their_end_stay_apart() -> None:
     other = changed("conversation.tool_call", tool_call_id="x" * 254 + "2")
 
     assert key(one) != key(other)
+
+
+def test_an_end_that_failed_is_no_repeat_of_one_that_did_not() -> None:
+    bare = {"conversation_id": "conv_xxx", "status": "ended"}
+
+    assert key(bare) != key(bare | {"status": "failed"})

@@ -90,10 +90,17 @@ def test_a_body_without_a_type_is_known_by_its_shape(
 @pytest.mark.parametrize("missing", ["conversation_id", "status"])
 def test_the_edge_functions_path_names_the_field_that_an_end_lacks(missing: str) -> None:
     payload = sample("conversation.ended-flat")
-    del payload[missing]
+    del payload[missing], payload["transcript"]
 
     with pytest.raises(Malformed, match=missing):
         read(payload, ENDING_PATH)
+
+
+def test_a_transcript_says_that_the_conversation_ended() -> None:
+    payload = sample("conversation.ended-flat")
+    del payload["status"]
+
+    assert read(payload, ENDING_PATH).event_type == "conversation.ended"
 
 
 def test_the_edge_functions_path_takes_typed_events_too() -> None:

@@ -27,6 +27,11 @@ from services.spoken import spoken_email
         ("it at example dot test", "it@example.test"),
         ("ada lovelace at example dot test", "adalovelace@example.test"),
         ("pat at attic dot test", "pat@attic.test"),
+        ("ada at sign example dot test", "ada@example.test"),
+        ("ada at example dot test thank you", "ada@example.test"),
+        ("ada at example dot t e s t", "ada@example.test"),
+        ("Ada Lovelace <ada@Example.test>", "ada@example.test"),
+        ("reach me at ada@example.test.", "ada@example.test"),
     ],
 )
 def test_a_spoken_address_is_written_down(said: str, written: str) -> None:
@@ -73,3 +78,10 @@ def test_an_address_survives_being_said_and_heard(address: str) -> None:
     said = "".join(names.get(letter, letter) for letter in address)
 
     assert spoken_email(said) == address
+
+
+@pytest.mark.parametrize(
+    "said", ["ada at example dot test maybe", "ada at example dot co uk", "a@b.test or c@d.test"]
+)
+def test_no_address_is_made_up(said: str) -> None:
+    assert spoken_email(said) == said

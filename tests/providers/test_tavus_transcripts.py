@@ -101,6 +101,31 @@ def test_no_browser_ever_reads_the_system_prompt(part: str | None, transcript: A
     assert SECRET not in str(seen)
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        {"data": {"properties": {"transcript": [{"role": "system", "content": SECRET}]}}},
+        {"events": [{"properties": {"transcript": [{"role": "tool", "content": SECRET}]}}]},
+        {"messages": [{"role": "system", "content": SECRET}]},
+        {"conversational_context": SECRET},
+        {"properties": {"request": {"url": f"https://tools.example.test/?key={SECRET}"}}},
+    ],
+    ids=["deep", "replayed", "other name", "context", "address"],
+)
+def test_wrapping_does_not_show_the_system_prompt(hidden: dict[str, Any]) -> None:
+    payload = {"event_type": "conversation.updated", "conversation_id": "c1", **hidden}
+
+    seen = [to_json(handle(payload)), TAVUS.project(read(payload))]
+
+    assert SECRET not in str(seen)
+
+
+def test_people_who_are_listed_by_role_stay() -> None:
+    payload = sample("conversation.updated") | {"participants": [{"role": "moderator"}]}
+
+    assert TAVUS.project(read(payload))["participants"] == [{"role": "moderator"}]
+
+
 def test_an_event_shows_only_how_long_its_transcript_is() -> None:
     shown = TAVUS.project(read(sample("application.transcription_ready")))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -68,6 +69,13 @@ def test_unreadable_body_is_masked_too() -> None:
     assert masked == b"\xff{" + b"*" * len(TOKEN) + b'"'
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_other_encodings_hide_no_token(encoding: str) -> None:
+    body = f'{{"a": "{TOKEN}"}}'.encode(encoding)
+
+    assert TOKEN.encode(encoding) not in mask_body(body, None, (TOKEN,))
+
+
 def test_short_query_masks_only_the_url() -> None:
     body = json.dumps(callback("https://hooks.example.test/?e")).encode()
 
@@ -99,3 +107,29 @@ def test_log_lines_show_no_token() -> None:
 
     assert "secret" not in mask_log(line)
     assert mask_log("POST /api/tavus/webhook 200") == "POST /api/tavus/webhook 200"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"webhook_url": "https://hooks.example.test/?t=hidden',
+        b'{"webhook_url": "https://hooks.example.test/?t=hidden", "a": NaN}',
+        b'{"webhook_url": "https://hooks.example.test/?t=hidden", "webhook_url": "second"}',
+        b'{"webhook_url" : "https://hooks.example.test/?t=hidden\\u0000"}',
+    ],
+    ids=["cut", "no JSON", "twice", "NUL"],
+)
+def test_query_is_overwritten_in_a_body_that_is_read_otherwise(body: bytes) -> None:
+    masked = mask_body(body, None, ())
+
+    assert b"hidden" not in masked
+    assert len(masked) == len(body)
+
+
+def test_body_of_nothing_but_escapes_is_masked_in_no_time() -> None:
+    body = b'{"webhook_url": "https://h.test/?t=x", "said": "' + b"\\u0041" * 1_000_000 + b'"}'
+
+    started = time.process_time()
+    mask_body(body, json.loads(body), (TOKEN,))
+
+    assert time.process_time() - started < 3

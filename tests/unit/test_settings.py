@@ -80,6 +80,12 @@ def test_everything_wrong_is_named_at_once() -> None:
     assert "sb_secret_swapped" not in str(raised.value)
 
 
+@pytest.mark.parametrize("key", ["sb_secret_é", "sb secret", "sb\tsecret", "sb_\x7fsecret"])
+def test_key_that_no_header_carries_is_named(key: str) -> None:
+    with pytest.raises(SettingsError, match="SUPABASE_SECRET_KEY has a character"):
+        load_settings({**GOOD, "SUPABASE_SECRET_KEY": key})
+
+
 def test_no_secret_is_printed_with_the_settings() -> None:
     settings = load_settings({**GOOD, "TAVUS_WEBHOOK_TOKEN": "hush", "TAVUS_API_KEY": "hush"})
 

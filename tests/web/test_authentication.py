@@ -199,6 +199,10 @@ def test_secrets_are_in_no_table(caller: Caller, db: psycopg.Connection) -> None
     caller.send(shutdown, query=query)
     caller.send(joined(conversation, note=f"token {TOKEN}"))
     caller.send(b'{"broken": "' + TOKEN.encode(), query={"t": TOKEN})
+    signed = json.dumps({**shutdown, "callback_url": f"https://hooks.example.test?t={TOKEN}"})
+    caller.send(signed.encode(), query={}, headers=signature(signed.encode()))
+    cut = f'{{"webhook_url": "{url}"'.encode()
+    caller.send(cut, query={}, headers=signature(cut))
 
     tables = rows(
         db,
@@ -223,3 +227,18 @@ def test_secrets_are_in_no_table(caller: Caller, db: psycopg.Connection) -> None
         conversation,
     )
     assert "webhook_url" not in json.dumps(projection["event_data"])
+
+
+def test_wrong_token_beside_a_signature_does_not_change_what_was_signed(
+    caller: Caller, db: psycopg.Connection
+) -> None:
+    conversation = new_conversation_id()
+    body = json.dumps(joined(conversation, note="eee")).encode()
+
+    answer = caller.send(body, query={"t": "e"}, headers=signature(body))
+
+    assert answer.status_code == 200
+    [stored] = rows(
+        db, "select body from private.webhook_inbox where conversation_id = %s", conversation
+    )
+    assert json.loads(stored["body"])["note"] == "eee"

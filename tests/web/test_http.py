@@ -147,6 +147,26 @@ def test_dribbling_sender_is_closed_in_time(service_url: str) -> None:
         assert time.monotonic() - started < 8
 
 
+def test_answered_request_is_not_answered_again(service_url: str) -> None:
+    """A path that does not exist is answered before its body; then the body never comes."""
+    request = POST.replace(b"/tavus/", b"/nowhere/") + b"Content-Length: 100\r\n\r\n{"
+    with connect(service_url) as sender:
+        sender.sendall(request)
+
+        _, received = closed_after(sender)
+
+    assert status(received) == 404
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
+def test_chunked_body_over_the_limit_is_413(service_url: str) -> None:
+    chunk = b"%x\r\n%s\r\n" % (1_000_000, b" " * 1_000_000)
+
+    received = answer(service_url, POST + CHUNKED + chunk * 11 + b"0\r\n\r\n")
+
+    assert status(received) == 413
+
+
 def test_slow_senders_keep_nobody_waiting(service_url: str, caller: Caller) -> None:
     slow = [connect(service_url) for _ in range(200)]
     for sender in slow:

@@ -171,6 +171,8 @@ def test_hostile_tokens_are_401(stack: LocalStack, caller: Caller, ada: Account)
         "other audience": forged({**claims, "aud": "anon"}, secret),
         "no audience": forged({k: v for k, v in claims.items() if k != "aud"}, secret),
         "service role": forged({"role": "service_role", "exp": now + 60}, secret),
+        "person as service role": forged({**claims, "role": "service_role"}, secret),
+        "person as anon": forged({**claims, "role": "anon"}, secret),
         "not yet": forged({**claims, "nbf": now + 600, "iat": now + 600}, secret),
         "exp as text": forged({**claims, "exp": str(now + 60)}, secret),
         "exp as list": f"{header}.{base64.urlsafe_b64encode(b'{}').decode()}.{mark}",

@@ -49,8 +49,12 @@ def end_conversation(event: Ending, lookups: Lookups) -> Effects:
 
 
 def ending_key(event: Ending, body_sha256: str) -> str:
-    """Return the key of the end; one that brings more than another is an event of its own."""
-    extras = {"transcript": read_transcript(event.transcript), "recording": event.recording}
+    """Return the key of the end; one that failed, or brings more than another, is a new one."""
+    extras = {
+        "failed": outcome(event.status, event.reason) == "failed",
+        "transcript": read_transcript(event.transcript),
+        "recording": event.recording,
+    }
     return ":".join(["ended", *(name for name, extra in extras.items() if extra)])
 
 

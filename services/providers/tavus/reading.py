@@ -68,7 +68,9 @@ def classify(path: str, payload: Part) -> str:
     if isinstance(flat.get("name"), str) and "arguments" in flat:
         return "conversation.tool_call"
     if path == ENDING_PATH:
-        _require(flat, "conversation_id", "status")
+        _require(flat, "conversation_id")
+        if not isinstance(flat.get("transcript"), list):
+            _require(flat, "status")
         return _by_status(flat) or "conversation.ended"
     asset = None if "conversation_id" in flat else asset_type(flat)
     return asset or _by_status(flat) or UNKNOWN

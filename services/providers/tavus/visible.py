@@ -12,15 +12,21 @@ from services.providers.tavus.speech import speaker, spoken
 
 PARTS = ("properties", "data")
 EXCHANGES = ("request", "response")
+# Images of the person, and huge; a context is the system prompt under another name.
+HIDDEN = frozenset({"frames", "conversational_context", "system_prompt"})
 SAID = frozenset({"conversation.message", "conversation.utterance"})
+UNHEARD_ROLES = frozenset({"system", "developer", "tool", "function"})
 UNHEARD = ("message", "content", "speech", "text")
 
 Part = dict[str, Json]
 
 
 def visible(payload: Part) -> Part:
-    """Return a payload without images, without a tool's headers, and with the heard lines only."""
-    return _in_each_part(payload, _shown)
+    """Return a payload without images, without a tool's headers, and with the heard lines only.
+
+    However deep: who copies a callback may have wrapped it.
+    """
+    return _shown(payload)
 
 
 def project(reading: Reading) -> Part:
@@ -63,12 +69,30 @@ def _in_each_part(payload: Part, change: Callable[[Part], Part]) -> Part:
 
 
 def _shown(part: Part) -> Part:
-    # Frames are images of the person, and huge; the headers of a request may hold a secret.
-    kept = {name: value for name, value in part.items() if name != "frames"}
-    for name in EXCHANGES:
-        if isinstance(kept.get(name), dict):
-            kept[name] = {key: value for key, value in kept[name].items() if key != "headers"}
-    return {**kept, "transcript": lines(kept["transcript"])} if "transcript" in kept else kept
+    return {name: _shown_field(name, value) for name, value in part.items() if name not in HIDDEN}
+
+
+def _shown_field(name: str, value: Json) -> Json:
+    if name == "transcript":
+        return lines(value)
+    if name in EXCHANGES and isinstance(value, dict):
+        # The headers of a request may hold a secret, its address too.
+        value = {key: item for key, item in value.items() if key not in ("headers", "url")}
+    return _shown_value(value)
+
+
+def _shown_value(value: Json) -> Json:
+    if isinstance(value, dict):
+        return _shown(value)
+    if isinstance(value, list):
+        return [_shown_value(item) for item in value if not _is_unheard(item)]
+    return value
+
+
+def _is_unheard(entry: Json) -> bool:
+    """Tell whether this is a line of a talk that nobody hears, whatever its list is called."""
+    role = entry.get("role") if isinstance(entry, dict) else None
+    return isinstance(role, str) and role.strip().lower() in UNHEARD_ROLES
 
 
 def _counted(part: Part) -> Part:
