@@ -75,6 +75,10 @@ class Database:
             ),
         )
 
+    def close(self) -> None:
+        """Close every connection."""
+        self._http.close()
+
     def receive_events(self, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Store a batch of events and apply their effects, in one transaction.
 
@@ -82,6 +86,20 @@ class Database:
         safe), DatabaseRefused when it did not and will not.
         """
         return cast(list[dict[str, Any]], self._call("receive_events", {"batch": batch}))
+
+    def claim_events(self, claim: str, most: int, lease: float) -> list[dict[str, Any]]:
+        """Claim due events, `most` at most, for `lease` seconds; raises like `receive_events`."""
+        arguments = {"claim": claim, "max_events": most, "lease_seconds": lease}
+        return cast(list[dict[str, Any]], self._call("claim_events", arguments))
+
+    def extend_claim(self, claim: str, lease: float) -> None:
+        """Hold on to what a claim still has for another `lease` seconds."""
+        self._call("extend_claim", {"claim": claim, "lease_seconds": lease})
+
+    def finish_events(self, claim: str, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Apply what handlers made of claimed events, or write down why they failed."""
+        arguments = {"claim": claim, "batch": batch}
+        return cast(list[dict[str, Any]], self._call("finish_events", arguments))
 
     def totals(self) -> dict[str, int]:
         """Return the counts of the last 24 hours that `/health` shows."""

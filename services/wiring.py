@@ -10,7 +10,9 @@ from services.ingestion import WebhookDataIngestionService
 from services.lookups import CachedLookups
 from services.people import People
 from services.processing import WebhookProcessingService
+from services.providers import PROVIDERS
 from services.settings import Settings
+from services.worker import Worker
 from services.writer import Writer
 
 
@@ -33,7 +35,17 @@ def wire(settings: Settings) -> Services:
         people=People(settings.supabase_url, database),
         webhooks=WebhookProcessingService(
             settings=settings,
-            events=WebhookEventProcessingService(lookups=CachedLookups(database)),
+            events=_events(database),
             ingestion=WebhookDataIngestionService(writer=Writer(database.receive_events)),
         ),
     )
+
+
+def wire_worker(settings: Settings) -> Worker:
+    """Build the worker, which handles events as the web application does."""
+    database = Database(settings)
+    return Worker(database=database, events=_events(database), providers=PROVIDERS)
+
+
+def _events(database: Database) -> WebhookEventProcessingService:
+    return WebhookEventProcessingService(lookups=CachedLookups(database))

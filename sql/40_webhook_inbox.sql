@@ -20,15 +20,17 @@ create table if not exists private.webhook_inbox (
         'dead' -- failed too often
     )),
     attempts integer not null default 0,
+    attempts_before integer not null default 0,
     next_attempt_at timestamptz,
     claim_id uuid,
-    locked_until timestamptz,
     last_error text,
     received_at timestamptz not null default now(),
     finished_at timestamptz,
     duration_ms double precision
 );
 comment on column private.webhook_inbox.event_key is 'Names the fact within its source, so that a repeat is known.';
+comment on column private.webhook_inbox.attempts_before is 'Attempts made before the last replay; they do not count against the retries.';
+comment on column private.webhook_inbox.claim_id is 'Who works on it: only this claim can finish it, and only until its lease, next_attempt_at, has ended.';
 comment on column private.webhook_inbox.path is 'Where it was sent: an untyped body is read by its address.';
 comment on column private.webhook_inbox.body_sha256 is 'Of the bytes as they came, before secrets were overwritten.';
 

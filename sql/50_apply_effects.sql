@@ -77,10 +77,11 @@ $$;
 revoke execute on function private.apply_conversation(text, text, jsonb) from public, anon, authenticated;
 grant execute on function private.apply_conversation(text, text, jsonb) to service_role;
 
--- Whole seconds from one time to a later one, else null.
+-- Whole seconds from one time to a later one, else null; also when no integer holds them.
 create or replace function private.seconds_between(p_from timestamptz, p_to timestamptz) returns integer
 language sql immutable set search_path = '' as $$
-    select round(extract(epoch from p_to - p_from))::integer where p_to >= p_from
+    select round(extract(epoch from p_to - p_from))::integer
+    where p_to >= p_from and p_to - p_from < interval '20000 days'
 $$;
 revoke execute on function private.seconds_between(timestamptz, timestamptz) from public, anon, authenticated;
 grant execute on function private.seconds_between(timestamptz, timestamptz) to service_role;
@@ -124,6 +125,26 @@ end
 $$;
 revoke execute on function private.apply_effects(text, text, text, jsonb, boolean) from public, anon, authenticated;
 grant execute on function private.apply_effects(text, text, text, jsonb, boolean) to service_role;
+
+-- Apply what a handler made of a stored event: its effects, and the rows that browsers see.
+create or replace function private.apply_event(p_event private.webhook_inbox, p_handled jsonb, p_known boolean) returns void
+language plpgsql set search_path = '' as $$
+declare
+    projection jsonb;
+begin
+    if p_handled ? 'effects' then
+        perform private.apply_effects(
+            p_event.conversation_id, p_event.event_key, p_event.event_type, p_handled -> 'effects', p_known
+        );
+    end if;
+    for projection in select * from jsonb_array_elements(p_handled -> 'projections') loop
+        perform private.project(p_event.source, p_event.event_key, p_event.conversation_id,
+            projection ->> 'event_type', projection -> 'event_data', p_event.duration_ms);
+    end loop;
+end
+$$;
+revoke execute on function private.apply_event(private.webhook_inbox, jsonb, boolean) from public, anon, authenticated;
+grant execute on function private.apply_event(private.webhook_inbox, jsonb, boolean) to service_role;
 
 -- Hold off every other transaction that touches this conversation, until this one ends. Without it an
 -- event and the row of its conversation, arriving together, would not see each other.

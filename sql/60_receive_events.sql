@@ -32,7 +32,6 @@ declare
     is_known boolean;
     state text := p_event ->> 'state';
     event private.webhook_inbox;
-    projection jsonb;
 begin
     if p_event ? 'rejected' then
         return private.reject(p_event);
@@ -59,13 +58,7 @@ begin
         return jsonb_build_object('outcome', 'duplicate', 'known', is_known);
     end if;
 
-    if p_event ? 'effects' then
-        perform private.apply_effects(conversation, event.event_key, event.event_type, p_event -> 'effects', is_known);
-    end if;
-    for projection in select * from jsonb_array_elements(p_event -> 'projections') loop
-        perform private.project(event.source, event.event_key, conversation, projection ->> 'event_type',
-            projection -> 'event_data', event.duration_ms);
-    end loop;
+    perform private.apply_event(event, p_event, is_known);
     return jsonb_build_object('outcome', case when state = 'failed' then 'failed' else 'new' end,
         'known', is_known, 'id', event.id, 'state', state);
 end

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from services.errors import SettingsError
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The Convohooks backend.")
 
 
@@ -27,6 +29,18 @@ def reset() -> None:
     from services.cli.dev import clear
 
     raise typer.Exit(clear())
+
+
+@app.command()
+def worker() -> None:
+    """Try again what failed, until SIGTERM. Any number of workers may run, on any hosts."""
+    from services.cli.worker import run
+
+    try:
+        run()
+    except SettingsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ def _run(screen: Screen, signals: StopSignals, started: float) -> None:
 
     def beside(stack: LocalStack) -> list[Part]:
         env = {**settings, **stack.env()}
-        return [application.service(env, port)]
+        return [application.service(env, port), application.worker(env)]
 
     ports = {
         "PORT": port,

@@ -24,5 +24,17 @@ def service(env: Mapping[str, str], port: int, cwd: Path = checkout.ROOT) -> Par
     )
 
 
+def worker(env: Mapping[str, str], cwd: Path = checkout.ROOT) -> Part:
+    """Return the worker; there is nothing to ask it, so it is ready when it runs."""
+    return Part(
+        name="worker",
+        command=(str(Path(sys.executable).with_name("convohooks")), "worker"),
+        cwd=cwd,
+        env={**env, "PYTHONUNBUFFERED": "1"},
+        after=("gateway",),
+        grace=15.0,
+    )
+
+
 def _command(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module, *arguments)

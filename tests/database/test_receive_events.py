@@ -209,3 +209,21 @@ def test_overlapping_batches_at_once_neither_deadlock_nor_double(
     assert failures == []
     assert all(len(inbox(db, conversation)) == 8 for conversation in conversations)
     assert all(len(projected(db, conversation)) == 8 for conversation in conversations)
+
+
+def test_times_ages_apart_fail_no_event(db: psycopg.Connection) -> None:
+    conversation = new_conversation_id()
+    make_conversation(db, conversation)
+    began = {"conversation": {"started_at": "1990-01-02T00:00:00Z"}}
+    ended = {"conversation": {"end": {"status": "completed", "at": "2199-01-02T00:00:00Z"}}}
+
+    receive(db, event(conversation, "joined", effects=began))
+    [result] = receive(db, event(conversation, "shutdown", effects=ended))
+
+    assert result["outcome"] == "new"
+    [row] = rows(
+        db,
+        "select status, duration_seconds from public.conversations where conversation_id = %s",
+        conversation,
+    )
+    assert row == {"status": "completed", "duration_seconds": None}
