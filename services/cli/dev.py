@@ -75,6 +75,8 @@ def _run(screen: Screen, signals: StopSignals, started: float) -> None:
             report=screen.report,
         ) as stack,
     ):
+        if stack.follow_schema():
+            screen.say("Brought the database up to the schema of this checkout.")
         seed_demo(stack, settings["PUBLIC_BASE_URL"])
         screen.settle()
         _introduce(screen, stack, settings, port, time.monotonic() - started)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+MIGRATIONS = ROOT / "supabase" / "migrations"
 NODE_PROJECT = ROOT / "supabase" / "local"
 STATE = ROOT / ".convohooks"
 ENV_FILE = ROOT / ".env"

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from services.local import postgres, processes, toolchain
+from services.local import checkout, postgres, processes, schema, toolchain
 from services.local.backend import Backend, bootstrap, parts
 from services.local.parts import Part
 from services.local.ports import require_free
@@ -76,6 +76,12 @@ class LocalStack:
             connection.execute(sql.SQL("create database {} template template0").format(target))
         processes.run(bootstrap(url, self.secrets))
         return url
+
+    def follow_schema(self) -> bool:
+        """Bring the database up to sql/ as it is now; return whether it was behind."""
+        marker = self.cluster.home / "schema"
+        is_new = not self.is_seeded()
+        return schema.follow(self.database_url, checkout.MIGRATIONS, marker, is_new=is_new)
 
     def is_seeded(self) -> bool:
         """Whether the demo's rows have been put into this database."""
