@@ -1,7 +1,7 @@
 """Brings a local database up to a migration that was edited after it was pushed.
 
-Until the first release there is one migration, made anew from sql/; `supabase db push` knows it by its
-name alone and would not push it again. Every statement in it may be run twice.
+Until the first release there is one migration, made anew from sql/; `supabase db push` knows it by
+its name alone and would not push it again. Every statement in it may be run twice.
 """
 
 from __future__ import annotations
