@@ -9,7 +9,7 @@ from flask_cors import CORS
 from services import logs
 from services.settings import Settings, load_settings
 from services.web import errors, live, monitoring, webhooks
-from services.web.api import qualification
+from services.web.api import events, qualification
 from services.wiring import wire
 
 MAX_BODY = 10 * 1024 * 1024
@@ -26,13 +26,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(webhooks.blueprint(services))
     app.register_blueprint(monitoring.blueprint(services))
     app.register_blueprint(qualification.blueprint(services))
+    app.register_blueprint(events.blueprint(services))
     app.register_blueprint(live.blueprint(settings))
     errors.register(app)
     if settings.cors_origins:
         CORS(
             app,
             origins=list(settings.cors_origins),
-            resources=r"/api/(?!tavus|webhook)",
+            resources=r"/api/(?!tavus/|webhook/).*",
             max_age=600,
         )
     _warn_of_closed_doors(settings)

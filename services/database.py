@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
+from uuid import UUID
 
 import httpx
 from postgrest import APIError, SyncPostgrestClient
@@ -100,6 +101,30 @@ class Database:
         """Apply what handlers made of claimed events, or write down why they failed."""
         arguments = {"claim": claim, "batch": batch}
         return cast(list[dict[str, Any]], self._call("finish_events", arguments))
+
+    def list_events(
+        self, wanted: Mapping[str, Any], before: int | None, most: int
+    ) -> list[dict[str, Any]]:
+        """Return a page of the inbox, newest first, without bodies."""
+        arguments = {"filter": wanted, "before": before, "most": most}
+        return cast(list[dict[str, Any]], self._call("list_events", arguments))
+
+    def show_event(self, event_id: UUID) -> dict[str, Any] | None:
+        """Return one event of the inbox with its body (base64) and its failed attempts."""
+        return cast(dict[str, Any] | None, self._call("show_event", {"event_id": str(event_id)}))
+
+    def replay_events(self, wanted: Mapping[str, Any]) -> int:
+        """Make events due again; return how many."""
+        return cast(int, self._call("replay_events", {"filter": wanted}))
+
+    def purge_events(self, wanted: Mapping[str, Any]) -> int:
+        """Delete dead events; return how many."""
+        return cast(int, self._call("purge_events", {"filter": wanted}))
+
+    def is_admin(self, token: str, person_id: UUID) -> bool:
+        """Return whether a person is an admin, by what they themselves may read of it."""
+        profile = self.as_person(token).from_("profiles").select("role").eq("id", str(person_id))
+        return any(row["role"] == "admin" for row in self._read(profile))
 
     def totals(self) -> dict[str, int]:
         """Return the counts of the last 24 hours that `/health` shows."""

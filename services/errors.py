@@ -3,6 +3,7 @@
 ConvohooksError
 ├── Unauthorized      401
 ├── Malformed         400
+├── Forbidden         403
 ├── NotFound          404
 ├── BodyTooLarge      413
 ├── Unavailable       503, with Retry-After
@@ -36,6 +37,13 @@ class Malformed(ConvohooksError):
 
     status = 400
     title = "Bad request"
+
+
+class Forbidden(ConvohooksError):
+    """This is not for you."""
+
+    status = 403
+    title = "Forbidden"
 
 
 class NotFound(ConvohooksError):

@@ -12,7 +12,7 @@ import jwt
 from cachetools import TTLCache
 
 from services.database import Database
-from services.errors import Unauthorized, Unavailable
+from services.errors import Forbidden, Unauthorized, Unavailable
 from services.security import sha256_hex
 
 AUDIENCE = "authenticated"
@@ -66,6 +66,13 @@ class People:
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             raise Unauthorized("The token names no account.") from None
+
+    def admin(self, authorization: str | None) -> Person:
+        """Return the admin of an `Authorization` header. Raises Forbidden too, like `person`."""
+        person = self.person(authorization)
+        if not self._database.is_admin(person.token, person.id):
+            raise Forbidden("Only admins may do this.")
+        return person
 
     def _claims(self, token: str) -> dict[str, Any]:
         name = sha256_hex(token.encode("utf-8", "surrogatepass"))

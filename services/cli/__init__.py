@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from services.cli import events
 from services.errors import SettingsError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The Convohooks backend.")
+app.add_typer(events.app, name="events")
 
 
 @app.callback()

@@ -7,11 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.database import execute
-from services.errors import Malformed
-from services.validation import explain
+from services.web.api.arguments import read
 from services.wiring import Services
 
 COLUMNS = (
@@ -87,7 +86,7 @@ def blueprint(services: Services) -> Blueprint:
     @routes.get("/api/qualification-data")
     def qualification_data() -> dict[str, object]:
         person = services.people.person(request.headers.get("Authorization"))
-        query = _query(request.args.to_dict(flat=True))
+        query = read(Query, request.args.to_dict(flat=True))
         reads = services.database.as_person(person.token).from_("qualification_data")
         rows = reads.select(COLUMNS)
         if query.conversation_id is not None:
@@ -98,13 +97,6 @@ def blueprint(services: Services) -> Blueprint:
         return _page(execute(rows).data, query.limit).model_dump(mode="json")
 
     return routes
-
-
-def _query(arguments: dict[str, str]) -> Query:
-    try:
-        return Query.model_validate(arguments)
-    except ValidationError as error:
-        raise Malformed(explain(error)) from None
 
 
 def _page(rows: list[dict[str, Any]], limit: int) -> Page:

@@ -1,0 +1,210 @@
+"""/api/webhook-events and `convohooks events`: dead letters are seen, tried again, purged."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from services.local.stack import LocalStack
+from tests.database.events import make_conversation, new_conversation_id, rows
+from tests.web.caller import Caller, utterance
+from tests.web.people import Account, make_admin, sign_up
+
+URL = "/api/webhook-events"
+CONVOHOOKS = str(Path(sys.executable).with_name("convohooks"))
+
+
+@pytest.fixture(name="admin")
+def _admin(stack: LocalStack, db: psycopg.Connection) -> Account:
+    account = sign_up(stack)
+    make_admin(db, account)
+    return account
+
+
+@pytest.fixture(name="conversation")
+def _conversation(caller: Caller, db: psycopg.Connection) -> str:
+    """A conversation with three events; the second one is dead."""
+    conversation = new_conversation_id()
+    make_conversation(db, conversation)
+    for seq in (1, 2, 3):
+        caller.send(utterance(conversation, seq, f"line {seq}"))
+    db.execute(
+        "update private.webhook_inbox set state = 'dead', attempts = 6, last_error = %s"
+        " where conversation_id = %s and event_key like '%%seq:2'",
+        ["Traceback …\nValueError: Odd Number", conversation],
+    )
+    db.execute(
+        "insert into private.event_attempts (event_id, attempt, error)"
+        " select id, 6, last_error from private.webhook_inbox"
+        " where conversation_id = %s and state = 'dead'",
+        [conversation],
+    )
+    return conversation
+
+
+def states(db: psycopg.Connection, conversation: str) -> list[str]:
+    found = rows(
+        db,
+        "select state from private.webhook_inbox where conversation_id = %s order by seq",
+        conversation,
+    )
+    return [row["state"] for row in found]
+
+
+def listed(caller: Caller, admin: Account, **query: Any) -> dict[str, Any]:
+    answer = caller.http.get(URL, params=query, headers=admin.headers)
+    assert answer.status_code == 200, answer.text
+    page: dict[str, Any] = answer.json()
+    return page
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", URL),
+        ("GET", f"{URL}/{uuid.uuid4()}"),
+        ("POST", f"{URL}/{uuid.uuid4()}/replay"),
+        ("POST", f"{URL}/replay"),
+        ("DELETE", URL),
+    ],
+)
+def test_only_admins_come_in(stack: LocalStack, caller: Caller, method: str, path: str) -> None:
+    stranger = caller.http.request(method, path)
+    person = caller.http.request(method, path, headers=sign_up(stack).headers)
+
+    assert (stranger.status_code, person.status_code) == (401, 403)
+
+
+def test_events_are_found_by_every_part_of_the_filter(
+    caller: Caller, admin: Account, conversation: str
+) -> None:
+    ours = {"conversation_id": conversation}
+
+    assert len(listed(caller, admin, **ours)["data"]) == 3
+    assert len(listed(caller, admin, **ours, state="dead")["data"]) == 1
+    assert len(listed(caller, admin, **ours, error="odd number")["data"]) == 1
+    assert len(listed(caller, admin, **ours, event_type="conversation.utterance")["data"]) == 3
+    assert listed(caller, admin, **ours, source="other")["data"] == []
+    assert listed(caller, admin, **ours, until="2020-01-01T00:00:00Z")["data"] == []
+    assert len(listed(caller, admin, **ours, since="2020-01-01T00:00:00Z")["data"]) == 3
+
+
+def test_pages_follow_each_other(caller: Caller, admin: Account, conversation: str) -> None:
+    first = listed(caller, admin, conversation_id=conversation, limit=2)
+    second = listed(caller, admin, conversation_id=conversation, limit=2, before=first["next"])
+
+    seqs = [event["seq"] for event in first["data"] + second["data"]]
+    assert len(seqs) == 3
+    assert seqs == sorted(seqs, reverse=True)
+    assert second["next"] is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"state": "gone"}, {"limit": "0"}, {"before": "x"}, {"since": "now"}, {"sate": "dead"}],
+)
+def test_wrong_filter_is_400_and_named(
+    caller: Caller, admin: Account, query: dict[str, str]
+) -> None:
+    answer = caller.http.get(URL, params=query, headers=admin.headers)
+
+    assert answer.status_code == 400
+    assert next(iter(query)) in answer.json()["detail"]
+
+
+def test_event_is_shown_with_its_body_and_what_went_wrong(
+    caller: Caller, admin: Account, conversation: str
+) -> None:
+    [dead] = listed(caller, admin, conversation_id=conversation, state="dead")["data"]
+
+    event = caller.http.get(f"{URL}/{dead['id']}", headers=admin.headers).json()
+
+    assert json.loads(event["body"])["properties"]["speech"] == "line 2"
+    assert [failure["attempt"] for failure in event["failures"]] == [6]
+    assert "Odd Number" in event["failures"][0]["error"]
+    assert caller.http.get(f"{URL}/{uuid.uuid4()}", headers=admin.headers).status_code == 404
+
+
+def test_replayed_event_is_due_again_and_its_neighbours_are_not(
+    caller: Caller, admin: Account, db: psycopg.Connection, conversation: str
+) -> None:
+    wanted = {"conversation_id": conversation}
+
+    answer = caller.http.post(f"{URL}/replay", json=wanted, headers=admin.headers)
+
+    assert answer.json() == {"replayed": 1}
+    assert states(db, conversation) == ["processed", "received", "processed"]
+
+
+def test_one_event_is_replayed_by_its_id(
+    caller: Caller, admin: Account, db: psycopg.Connection, conversation: str
+) -> None:
+    right = listed(caller, admin, conversation_id=conversation, state="processed")["data"][0]
+
+    answer = caller.http.post(f"{URL}/{right['id']}/replay", headers=admin.headers)
+
+    assert answer.json() == {"replayed": 1}
+    assert states(db, conversation) == ["processed", "dead", "received"]
+    gone = caller.http.post(f"{URL}/{uuid.uuid4()}/replay", headers=admin.headers)
+    assert gone.status_code == 404
+
+
+def test_only_dead_events_can_be_purged(
+    caller: Caller, admin: Account, db: psycopg.Connection, conversation: str
+) -> None:
+    wanted = {"conversation_id": conversation, "state": "processed"}
+
+    answer = caller.http.delete(URL, params=wanted, headers=admin.headers)
+
+    assert answer.json() == {"purged": 1}
+    assert states(db, conversation) == ["processed", "processed"]
+
+
+def command(stack: LocalStack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, **stack.env(), "COLUMNS": "200"}
+    return subprocess.run(
+        [CONVOHOOKS, "events", *arguments], env=env, capture_output=True, text=True, check=False
+    )
+
+
+def test_command_line_does_the_same(
+    stack: LocalStack, db: psycopg.Connection, conversation: str
+) -> None:
+    told = json.loads(command(stack, "list", "--conversation", conversation, "--json").stdout)
+    table = command(stack, "list", "--conversation", conversation).stdout
+    shown = command(stack, "show", told[0]["id"]).stdout
+    replayed = command(stack, "replay", told[0]["id"], "--json").stdout
+
+    assert [event["state"] for event in told] == ["dead"]
+    assert "ValueError: Odd Number" in table
+    assert "line 2" in shown
+    assert json.loads(replayed) == {"replayed": 1}
+    assert states(db, conversation) == ["processed", "received", "processed"]
+
+
+def test_command_line_purges_after_asking(
+    stack: LocalStack, db: psycopg.Connection, conversation: str
+) -> None:
+    unconfirmed = command(stack, "purge", "--conversation", conversation)
+    confirmed = command(stack, "purge", "--conversation", conversation, "--yes")
+
+    assert unconfirmed.returncode == 1
+    assert confirmed.stdout == "1 purged.\n"
+    assert states(db, conversation) == ["processed", "processed"]
+
+
+def test_command_line_says_what_is_wrong(stack: LocalStack) -> None:
+    wrong = command(stack, "list", "--state", "gone")
+    unknown = command(stack, "show", str(uuid.uuid4()))
+
+    assert (wrong.returncode, unknown.returncode) == (1, 1)
+    assert "state" in wrong.stderr
+    assert "There is no event" in unknown.stderr
