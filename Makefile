@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help dev test bench reset migration lock install
+.PHONY: help dev test bench chaos reset migration lock install
 
 # The first Python that is new enough; an installed version manager may offer names that fail.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -19,6 +19,9 @@ test: install ## Check style and types and run all tests
 
 bench: install ## Measure the service against its goals and write bench/results.* (quick=1: a minute, only prints)
 	@exec .venv/bin/python -m bench $(if $(quick),--quick)
+
+chaos: install ## Kill everything under load for five minutes and account for every event (seconds=N, seed=N)
+	@CHAOS_SECONDS=$(or $(seconds),300) $(if $(seed),CHAOS_SEED=$(seed)) exec .venv/bin/pytest -q -s tests/chaos
 
 reset: install ## Stop what `make dev` has left and remove its database, logs and secrets
 	@exec .venv/bin/convohooks reset

@@ -10,6 +10,7 @@ from contextlib import suppress
 import psutil
 import psycopg
 
+from services.local.errors import LocalStackError
 from services.local.stack import LocalStack
 
 TERMINATE = (
@@ -23,7 +24,8 @@ FAULTS = (*(f"kill {part}" for part in KILLED), "kill a web process", "terminate
 def strike(stack: LocalStack, chance: random.Random) -> str:
     """Let one fault happen, drawn by chance; return its name."""
     fault = chance.choice(FAULTS)
-    with suppress(ProcessLookupError, psutil.Error, psycopg.Error, KeyError):
+    # What was killed a moment ago may not be back yet.
+    with suppress(ProcessLookupError, psutil.Error, psycopg.Error, LocalStackError):
         _happen(stack, fault)
     return fault
 

@@ -27,14 +27,15 @@ class Load:
     stopped: threading.Event = field(default_factory=threading.Event)
     threads: list[threading.Thread] = field(default_factory=list)
 
-    def start(self) -> None:
+    def __enter__(self) -> Load:
         """Start to send."""
         for conversation in self.conversations:
             thread = threading.Thread(target=self._send_all, args=(conversation,))
             self.threads.append(thread)
             thread.start()
+        return self
 
-    def stop(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop to send; what is under way is waited for."""
         self.stopped.set()
         for thread in self.threads:

@@ -87,14 +87,12 @@ def settled(victim: Victim, conversations: list[str]) -> dict[str, tuple[str, in
 
 def test_nothing_is_lost_and_nothing_is_done_twice(victim: Victim) -> None:
     chance = random.Random(SEED)
-    load = Load(victim.url)
-    load.start()
     faults: Counter[str] = Counter()
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        never(chance.uniform(0.3, 2.5))
-        faults[strike(victim.stack, chance)] += 1
-    load.stop()
+    with Load(victim.url) as load:
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            never(chance.uniform(0.3, 2.5))
+            faults[strike(victim.stack, chance)] += 1
 
     stored = settled(victim, load.conversations)
 

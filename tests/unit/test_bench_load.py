@@ -10,8 +10,9 @@ import pytest
 
 from bench import callbacks
 from bench.callbacks import BODY_BYTES, NUMBER
-from bench.load import LoadError, read_load
-from bench.paced import Answers, load
+from bench.ledger import EVERY_TABLE, MismatchError, require_equal
+from bench.load import Load, LoadError, read_load
+from bench.paced import Answers, Tally, load
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\ncontent-length: 0\r\n\r\n"
@@ -69,6 +70,26 @@ def test_a_generator_without_a_result_has_failed() -> None:
         read_load("unable to connect")
 
 
+@pytest.mark.parametrize("table", EVERY_TABLE)
+@pytest.mark.parametrize("stored", [9, 11])
+def test_a_run_fails_when_a_table_does_not_hold_what_was_acknowledged(
+    table: str, stored: int
+) -> None:
+    figures = Load(sent=10, answered=10, refused=0, lost=0, seconds=1.0)
+    counts = dict.fromkeys(EVERY_TABLE, 10)
+    require_equal("run1", figures, counts)
+
+    with pytest.raises(MismatchError, match=f"'{table}': {stored}"):
+        require_equal("run1", figures, {**counts, table: stored})
+
+
+def test_a_run_fails_when_a_request_is_refused() -> None:
+    figures = Load(sent=10, answered=10, refused=1, lost=0, seconds=1.0)
+
+    with pytest.raises(MismatchError, match="10 sent, 9 acknowledged"):
+        require_equal("run1", figures, {})
+
+
 @pytest.mark.parametrize("rate", [None, 200.0])
 def test_all_that_is_sent_is_answered_before_the_load_ends(rate: float | None) -> None:
     tally, _ = asyncio.run(_against_a_server(rate))
@@ -78,7 +99,7 @@ def test_all_that_is_sent_is_answered_before_the_load_ends(rate: float | None) -
     assert rate is None or tally.sent == int(0.2 * rate)
 
 
-async def _against_a_server(rate: float | None):  # type: ignore[no-untyped-def]
+async def _against_a_server(rate: float | None) -> tuple[Tally, float]:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.read(65536):
             writer.write(OK)
