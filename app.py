@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 from flask import Flask
 from flask_cors import CORS
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from services import logs
 from services.settings import Settings, load_settings
@@ -21,8 +22,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     logs.configure(settings.log_level)
     services = wire(settings)
     app = Flask("services.web", static_folder="static", template_folder="templates")
+    app.extensions["drainer"] = services.drainer
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.url_map.strict_slashes = False
+    if settings.trusted_proxies:
+        believed = ProxyFix(app.wsgi_app, settings.trusted_proxies, x_proto=0, x_host=0)
+        app.wsgi_app = believed  # type: ignore[method-assign]
     app.register_blueprint(webhooks.blueprint(services))
     app.register_blueprint(monitoring.blueprint(services))
     app.register_blueprint(qualification.blueprint(services))

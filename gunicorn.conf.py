@@ -7,6 +7,8 @@ monkey.patch_all()  # before anything imports ssl, sockets or threads
 import logging  # noqa: E402
 import sys  # noqa: E402
 
+from gunicorn.workers.ggevent import GeventWorker  # noqa: E402
+
 from services.errors import SettingsError  # noqa: E402
 from services.logs import MaskingFilter  # noqa: E402
 from services.settings import load_settings  # noqa: E402
@@ -31,6 +33,13 @@ limit_request_line = 8190
 control_socket_disable = True
 # Our own log has one line per webhook; gunicorn's would show the tokens of callback URLs.
 accesslog = None
+
+
+def post_worker_init(worker: GeventWorker) -> None:
+    """Drain what an earlier process has left in the spool, without waiting for an event."""
+    drainer = worker.wsgi.extensions["drainer"]  # type: ignore[attr-defined]  # it is our Flask
+    if drainer:
+        drainer.start()
 
 
 def on_starting(server: object) -> None:

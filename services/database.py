@@ -4,7 +4,7 @@ that person's token, so that row-level security decides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -45,9 +45,13 @@ class Conversation:
 class Database:
     """Supabase, as this service uses it. It connects in the process that first asks it."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Keep the addresses and keys; connect later, after gunicorn has forked."""
+    def __init__(self, settings: Settings, check: Callable[[], None] = lambda: None) -> None:
+        """Keep the addresses and keys; connect later, after gunicorn has forked.
+
+        `check` raises Unavailable where a look-up is not worth the wait.
+        """
         self._settings = settings
+        self._check = check
 
     @cached_property
     def _http(self) -> httpx.Client:
@@ -120,6 +124,11 @@ class Database:
     def purge_events(self, wanted: Mapping[str, Any]) -> int:
         """Delete dead events; return how many."""
         return cast(int, self._call("purge_events", {"filter": wanted}))
+
+    def prune(self, days: int, dead_days: int, most: int) -> dict[str, int]:
+        """Remove what is too old, `most` rows of each kind; return how many of each were."""
+        arguments = {"days": days, "dead_days": dead_days, "most": most}
+        return cast(dict[str, int], self._call("prune", arguments))
 
     def is_admin(self, token: str, person_id: UUID) -> bool:
         """Return whether a person is an admin, by what they themselves may read of it."""
@@ -202,6 +211,7 @@ class Database:
         return execute(self._service.rpc(function, dict(arguments))).data
 
     def _read(self, query: Any) -> list[dict[str, Any]]:
+        self._check()
         return cast(list[dict[str, Any]], execute(query).data)
 
 

@@ -3,9 +3,11 @@
 ConvohooksError
 ├── Unauthorized      401
 ├── Malformed         400
+│   └── NotJson       415
 ├── Forbidden         403
 ├── NotFound          404
 ├── BodyTooLarge      413
+├── TooManyRequests   429, with Retry-After and RateLimit headers
 ├── Unavailable       503, with Retry-After
 └── SettingsError     at start-up only
 """
@@ -39,6 +41,13 @@ class Malformed(ConvohooksError):
     title = "Bad request"
 
 
+class NotJson(Malformed):
+    """The body says that it is a form with files; JSON is wanted."""
+
+    status = 415
+    title = "Unsupported media type"
+
+
 class Forbidden(ConvohooksError):
     """This is not for you."""
 
@@ -58,6 +67,19 @@ class BodyTooLarge(ConvohooksError):
 
     status = 413
     title = "Body too large"
+
+
+class TooManyRequests(ConvohooksError):
+    """There were too many calls."""
+
+    status = 429
+    title = "Too many requests"
+
+    def __init__(self, detail: str, *, limit: int, retry_after: int) -> None:
+        """Keep what was allowed, and in how many seconds it is allowed again."""
+        super().__init__(detail)
+        self.limit = limit
+        self.retry_after = retry_after
 
 
 class Unavailable(ConvohooksError):

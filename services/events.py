@@ -33,7 +33,7 @@ class Event:
     body: bytes
     body_sha256: str
     headers: Mapping[str, str]
-    state: Literal["processed", "ignored", "failed"]
+    state: Literal["received", "processed", "ignored", "failed"]
     effects: Effects = NOTHING
     projections: tuple[Projection, ...] = ()
     error: str | None = None
@@ -45,9 +45,17 @@ class WebhookEventProcessingService:
 
     lookups: Lookups
 
-    def process(self, inbound: Inbound, provider: Provider, credential: Credential) -> Event:
+    def process(
+        self,
+        inbound: Inbound,
+        provider: Provider,
+        credential: Credential,
+        *,
+        deferred: bool = False,
+    ) -> Event:
         """Return the event that a call holds. Raises Malformed when it holds none.
 
+        A deferred one is `received`: it has no effects yet, the worker will handle it.
         A handler that fails does not lose the event: it is returned as `failed`, to be tried again.
         """
         parsed = validation.parse_object(inbound.body)
@@ -71,6 +79,8 @@ class WebhookEventProcessingService:
             return Event(event_key=key, state="ignored", **known)
         model = _validated(entry, reading)
         key = _event_key(reading, credential, entry.key(model, digest))
+        if deferred:
+            return Event(event_key=key, state="received", **known)
         return self._handled(provider, entry, reading, model, {"event_key": key, **known})
 
     def _handled(

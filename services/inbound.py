@@ -21,3 +21,5 @@ class Inbound:
     headers: Mapping[str, str]
     body: bytes
     received_at: datetime
+    address: str = ""
+    """Where it came from, as far as that is known."""

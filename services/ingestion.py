@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from services.errors import Malformed, Unavailable
 from services.events import Event, kept_headers
 from services.inbound import Inbound
 from services.provider import Credential, Provider
-from services.writer import Writer
+from services.writer import Result, Row, Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,16 +31,18 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookDataIngestionService:
-    """Commits events. When it returns, the event is in the database."""
+    """Commits events; `keep` spools one that cannot be committed now, where there is a spool.
+
+    When it returns, the event is in the database or on the disk.
+    """
 
     writer: Writer
+    keep: Callable[[Row], None] | None = None
 
     def store(self, event: Event, inbound: Inbound) -> Receipt:
-        """Store an event with all its effects. Raises Unavailable when that was not committed."""
+        """Store an event with all its effects. Raises Unavailable when it is kept nowhere."""
         row = row_of(event, inbound)
-        result = self.writer.submit(row, len(row["body"]) * 2)
-        if result["outcome"] == "unstored":
-            raise Unavailable("The event could not be stored; send it again.")
+        result = self._submit(row, len(row["body"]) * 2)
         return Receipt(
             outcome=result["outcome"],
             known=result["known"],
@@ -54,9 +57,19 @@ class WebhookDataIngestionService:
     ) -> None:
         """Keep a call that was authentic but could not be read. Raises Unavailable like `store`."""
         row = _rejected_row(inbound, provider, credential, reason)
-        result = self.writer.submit(row, len(row["body"]))
-        if result["outcome"] != "rejected":
-            raise Unavailable("The event could not be stored; send it again.")
+        self._submit(row, len(row["body"]))
+
+    def _submit(self, row: Row, size: int) -> Result:
+        try:
+            result = self.writer.submit(row, size)
+            if result["outcome"] == "unstored":
+                raise Unavailable("The event could not be stored; send it again.")
+        except Unavailable:
+            if self.keep is None:
+                raise
+            self.keep(row)
+            return {"outcome": "spooled", "known": False}
+        return result
 
 
 def row_of(event: Event, inbound: Inbound) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.errors import Malformed, NotFound, Unauthorized
-from services.events import WebhookEventProcessingService
+from services import validation
+from services.errors import Malformed, NotFound, Unauthorized, Unavailable
+from services.events import Event, WebhookEventProcessingService
 from services.inbound import Inbound
 from services.ingestion import Receipt, WebhookDataIngestionService
-from services.provider import Provider
+from services.limits import Limits
+from services.provider import Credential, Provider
 from services.settings import Settings
 
 
@@ -19,22 +21,48 @@ class WebhookProcessingService:
     settings: Settings
     events: WebhookEventProcessingService
     ingestion: WebhookDataIngestionService
+    limits: Limits
 
     def receive(self, inbound: Inbound, provider: Provider) -> Receipt:
-        """Verify, understand and store one call; return what became of it, once it is committed.
+        """Verify, understand and store one call; return what became of it, once it is kept.
 
-        Raises Unauthorized, Malformed (kept all the same), NotFound (kept all the same) or
-        Unavailable (not kept: the sender is to call again).
+        Raises Unauthorized, Malformed (kept all the same), NotFound (kept all the same),
+        TooManyRequests or Unavailable (not kept: the sender is to call again).
         """
-        credential = provider.verify(inbound, self.settings)
         try:
-            event = self.events.process(inbound, provider, credential)
-        except Malformed as reason:
-            self.ingestion.reject(inbound, provider, credential, reason)
-            raise
+            return self._receive(inbound, provider)
+        except Unauthorized as error:
+            raise self.limits.fail(inbound.address) or error from None
+
+    def _receive(self, inbound: Inbound, provider: Provider) -> Receipt:
+        credential = provider.verify(inbound, self.settings)
+        refusal = self.limits.admit(provider.name)
+        if refusal is not None and provider.retries:
+            raise refusal
+        event = self._understand(inbound, provider, credential, deferred=refusal is not None)
         receipt = self.ingestion.store(event, inbound)
         if receipt.outcome == "forbidden":
             raise Unauthorized("The conversation token is another conversation's.")
-        if inbound.path in provider.strict_paths and not receipt.known:
+        # Whether a spooled event's conversation is known, nobody can tell yet.
+        is_unknown = not receipt.known and receipt.outcome != "spooled"
+        if inbound.path in provider.strict_paths and is_unknown:
             raise NotFound("No such conversation is known. The event is kept.")
         return receipt
+
+    def _understand(
+        self, inbound: Inbound, provider: Provider, credential: Credential, *, deferred: bool
+    ) -> Event:
+        try:
+            validation.check_content_type(inbound.headers.get("content-type", ""))
+            return self._handle(inbound, provider, credential, deferred=deferred)
+        except Malformed as reason:
+            self.ingestion.reject(inbound, provider, credential, reason)
+            raise
+
+    def _handle(
+        self, inbound: Inbound, provider: Provider, credential: Credential, *, deferred: bool
+    ) -> Event:
+        try:
+            return self.events.process(inbound, provider, credential, deferred=deferred)
+        except Unavailable:  # what its handler looks up cannot be reached: the worker handles it
+            return self.events.process(inbound, provider, credential, deferred=True)

@@ -89,5 +89,7 @@ class Provider:
     project: Callable[[Reading], dict[str, Json]]
     """What browsers see of an event: small, and without what they must not read."""
     events: Mapping[str, EventType]
+    retries: bool = True
+    """Whether it calls again after a 429 or 5xx; who does not is never refused for its haste."""
     strict_paths: frozenset[str] = field(default=frozenset())
     """Paths on which an unknown conversation is answered 404, though the event is kept."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -33,6 +34,16 @@ class Settings:
     tavus_webhook_tokens: tuple[str, ...] = field(default=(), repr=False)
     callback_signing_keys: tuple[str, ...] = field(default=(), repr=False)
     cors_origins: tuple[str, ...] = ()
+    trusted_proxies: int = 0
+    auth_failures_per_minute: int = 300
+    events_per_minute: int = 0
+    rate_limit_storage_url: str = field(default="memory://", repr=False)
+    spool_path: Path | None = None
+    spool_max_bytes: int = 512 * 1024 * 1024
+    breaker_failures: int = 5
+    breaker_seconds: float = 60.0
+    retention_days: int = 90
+    dead_retention_days: int = 365
     log_level: str = "info"
 
 
@@ -85,6 +96,18 @@ class _Reader:
             tavus_webhook_tokens=self.optional(("TAVUS_WEBHOOK_TOKEN",), _list, ()),
             callback_signing_keys=self.optional(("CALLBACK_SIGNING_KEY",), _list, ()),
             cors_origins=self.optional(("CORS_ORIGINS",), _origins, ()),
+            trusted_proxies=self.optional(("TRUSTED_PROXIES",), _amount, 0),
+            auth_failures_per_minute=self.optional(("AUTH_FAILURES_PER_MINUTE",), _amount, 300),
+            events_per_minute=self.optional(("EVENTS_PER_MINUTE",), _amount, 0),
+            rate_limit_storage_url=self.optional(
+                ("RATE_LIMIT_STORAGE_URL",), _storage_url, "memory://"
+            ),
+            spool_path=self.optional(("SPOOL_PATH",), Path, None),
+            spool_max_bytes=self.optional(("SPOOL_MAX_BYTES",), _bytes, 512 * 1024 * 1024),
+            breaker_failures=self.optional(("BREAKER_FAILURES",), _failures, 5),
+            breaker_seconds=self.optional(("BREAKER_SECONDS",), _seconds, 60.0),
+            retention_days=self.optional(("RETENTION_DAYS",), _days, 90),
+            dead_retention_days=self.optional(("DEAD_RETENTION_DAYS",), _days, 365),
             log_level=self.optional(("LOG_LEVEL",), _log_level, "info"),
         )
 
@@ -154,9 +177,40 @@ def _port(text: str) -> int:
 
 
 def _processes(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 256:
-        raise ValueError("is no number of processes (1 to 256)")
+    return _between(1, 256, text, "processes")
+
+
+def _days(text: str) -> int:
+    return _between(1, 36500, text, "days")
+
+
+def _failures(text: str) -> int:
+    return _between(1, 1000, text, "failures")
+
+
+def _bytes(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 15 or int(text) < 1_000_000:
+        raise ValueError("is no number of bytes (1000000 or more)")
     return int(text)
+
+
+def _between(least: int, most: int, text: str, what: str) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text[:9]) <= most:
+        raise ValueError(f"is no number of {what} ({least} to {most})")
+    return int(text)
+
+
+def _amount(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise ValueError("is no number (0 or more)")
+    return int(text)
+
+
+def _storage_url(text: str) -> str:
+    scheme, found, _ = text.partition("://")
+    if text != "memory://" and (not found or scheme not in ("redis", "rediss", "unix")):
+        raise ValueError("is neither memory:// nor a redis://, rediss:// or unix:// address")
+    return text
 
 
 def _seconds(text: str) -> float:

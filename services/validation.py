@@ -9,7 +9,7 @@ from typing import Any, Never
 
 from pydantic import ValidationError
 
-from services.errors import Malformed
+from services.errors import Malformed, NotJson
 
 MAX_DEPTH = 64
 """Levels of nesting that a body may have; real ones have fewer than ten."""
@@ -36,6 +36,16 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise Malformed(f"The body is a JSON {_kind(value)}; an object was wanted.")
     cleaned: dict[str, Any] = _storable(value, MAX_DEPTH)
     return cleaned
+
+
+def check_content_type(content_type: str) -> None:
+    """Raise NotJson for a body that cannot be JSON, by what it says of itself.
+
+    Other wrong types pass, none too: `curl -d` calls all that it sends a form.
+    """
+    kind = content_type.partition(";")[0].strip()
+    if kind.lower().startswith("multipart/"):
+        raise NotJson(f"The body is {kind[:100]}; application/json was wanted.")
 
 
 def storable(text: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Condition, Event, Thread
 from typing import Any
 
+from services.breaker import Breaker
 from services.database import DatabaseRefused
 from services.errors import ConvohooksError, Unavailable
 
@@ -50,12 +51,14 @@ class Writer:
         self,
         receive_events: Callable[[Sequence[Row]], list[Result]],
         *,
+        breaker: Breaker | None = None,
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Take the function that stores a batch; no thread starts before the first event."""
         self._receive_events = receive_events
+        self._breaker = breaker or Breaker()
         self._patience = patience
         self._clock = clock
         self._sleep = sleep
@@ -66,8 +69,10 @@ class Writer:
     def submit(self, row: Row, size: int) -> Result:
         """Store one event of `size` bytes and return what `receive_events` says of it.
 
-        Raises Unavailable when it was not committed, or nobody can tell, within the patience.
+        Raises Unavailable when it was not committed, or nobody can tell, within the patience;
+        at once while the circuit is open.
         """
+        self._breaker.check_turn()
         waiting = _Waiting(row, size, self._clock() + self._patience)
         with self._arrived:
             self._start()
@@ -79,6 +84,20 @@ class Writer:
         if waiting.error is not None:
             raise waiting.error
         return waiting.result
+
+    def commit(self, rows: Sequence[Row]) -> list[Result | Exception]:
+        """Store rows in the caller's thread, trying once; return an answer or an error for each."""
+        batch = [_Waiting(row, 0, self._clock()) for row in rows]
+        self._commit(batch)
+        return [waiting.error or waiting.result for waiting in batch]
+
+    def is_reachable(self) -> bool:
+        """Whether Supabase takes events now: an empty batch tells."""
+        try:
+            self._breaker.call(lambda: self._receive_events([]))
+        except ConvohooksError:
+            return False
+        return True
 
     def _start(self) -> None:
         # Not in __init__: gunicorn may fork after it, and a fork keeps no threads.
@@ -109,7 +128,7 @@ class Writer:
 
     def _commit(self, batch: list[_Waiting]) -> None:
         try:
-            results = self._receive_patiently(batch)
+            results = self._breaker.call(lambda: self._receive_patiently(batch))
         except DatabaseRefused as error:
             self._commit_apart(batch, error)
         except Exception as error:  # whatever it is, nobody may be left waiting

@@ -25,6 +25,10 @@ on public.processed_webhook_events (event_hash) where source is not null;
 create index if not exists processed_webhook_events_conversation_seq_idx
 on public.processed_webhook_events (conversation_id, seq);
 
+-- What is too old is found by its time.
+create index if not exists processed_webhook_events_processed_at_idx
+on public.processed_webhook_events (processed_at) where source is not null;
+
 alter table public.processed_webhook_events enable row level security;
 revoke all on public.processed_webhook_events from anon, authenticated;
 grant select on public.processed_webhook_events to authenticated;
@@ -42,11 +46,12 @@ using (
     or (select private.is_admin())
 );
 
--- Show an event to browsers, once.
+-- Show an event to browsers, once. Not `language sql`: such a function is planned anew at every call.
 create or replace function private.project(
     p_source text, p_event_key text, p_conversation_id text, p_event_type text, p_event_data jsonb, p_duration_ms double precision
 ) returns void
-language sql set search_path = '' as $$
+language plpgsql set search_path = '' as $$
+begin
     insert into public.processed_webhook_events
         (source, conversation_id, event_type, event_data, event_hash, processing_duration_ms)
     values (
@@ -54,7 +59,8 @@ language sql set search_path = '' as $$
         encode(sha256(convert_to(concat_ws(E'\n', p_source, p_event_key, p_event_type), 'UTF8')), 'hex'),
         p_duration_ms
     )
-    on conflict (event_hash) where source is not null do nothing
+    on conflict (event_hash) where source is not null do nothing;
+end
 $$;
 revoke execute on function private.project(text, text, text, text, jsonb, double precision) from public, anon, authenticated;
 grant execute on function private.project(text, text, text, text, jsonb, double precision) to service_role;

@@ -26,8 +26,10 @@ create table if not exists private.webhook_inbox (
     last_error text,
     received_at timestamptz not null default now(),
     finished_at timestamptz,
+    pruned_at timestamptz,
     duration_ms double precision
 );
+comment on column private.webhook_inbox.pruned_at is 'When the body was removed for its age; the key stays.';
 comment on column private.webhook_inbox.event_key is 'Names the fact within its source, so that a repeat is known.';
 comment on column private.webhook_inbox.attempts_before is 'Attempts made before the last replay; they do not count against the retries.';
 comment on column private.webhook_inbox.claim_id is 'Who works on it: only this claim can finish it, and only until its lease, next_attempt_at, has ended.';
@@ -40,8 +42,8 @@ create unique index if not exists webhook_inbox_event_key on private.webhook_inb
 create index if not exists webhook_inbox_unmatched_idx on private.webhook_inbox (conversation_id) where state = 'unmatched';
 -- The events that are to be tried again.
 create index if not exists webhook_inbox_due_idx on private.webhook_inbox (next_attempt_at) where state in ('received', 'failed');
--- /health counts the last day's.
-create index if not exists webhook_inbox_received_at_idx on private.webhook_inbox (received_at);
+-- /health counts the last day's, and what is too old is found by it.
+create index if not exists webhook_inbox_received_at_idx on private.webhook_inbox (received_at) where pruned_at is null;
 
 -- What went wrong with an event, and when.
 create table if not exists private.event_attempts (
@@ -103,7 +105,8 @@ begin
     values (
         p_event ->> 'source', p_event ->> 'event_key', p_event ->> 'event_type', p_conversation_id, p_event ->> 'path',
         decode(p_event ->> 'body', 'base64'), p_event ->> 'body_sha256', coalesce(p_event -> 'headers', '{}'),
-        p_effects, p_state, 1, case when p_state = 'failed' then now() + interval '1 second' end, p_error,
+        p_effects, p_state, case when p_state = 'received' then 0 else 1 end,
+        case p_state when 'received' then now() when 'failed' then now() + interval '1 second' end, p_error,
         (p_event ->> 'received_at')::timestamptz, case when p_state in ('processed', 'ignored') then now() end,
         (p_event ->> 'duration_ms')::double precision
     )

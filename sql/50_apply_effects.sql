@@ -149,8 +149,10 @@ grant execute on function private.apply_event(private.webhook_inbox, jsonb, bool
 -- Hold off every other transaction that touches this conversation, until this one ends. Without it an
 -- event and the row of its conversation, arriving together, would not see each other.
 create or replace function private.lock_conversation(p_conversation_id text) returns void
-language sql set search_path = '' as $$
-    select pg_advisory_xact_lock(hashtextextended(p_conversation_id, 0))
+language plpgsql set search_path = '' as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended(p_conversation_id, 0));
+end
 $$;
 revoke execute on function private.lock_conversation(text) from public, anon, authenticated;
 grant execute on function private.lock_conversation(text) to service_role;

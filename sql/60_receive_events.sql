@@ -59,8 +59,8 @@ begin
     end if;
 
     perform private.apply_event(event, p_event, is_known);
-    return jsonb_build_object('outcome', case when state = 'failed' then 'failed' else 'new' end,
-        'known', is_known, 'id', event.id, 'state', state);
+    return jsonb_build_object(
+        'outcome', case state when 'failed' then 'failed' when 'received' then 'deferred' else 'new' end, 'known', is_known, 'id', event.id, 'state', state);
 end
 $$;
 revoke execute on function private.receive_event(jsonb) from public, anon, authenticated;
@@ -87,8 +87,9 @@ grant execute on function private.store_failed(jsonb, text) to service_role;
 
 -- Store a batch of events and apply their effects, in one transaction. In: a JSON array of events, each
 -- {source, event_key, event_type, conversation_id?, conversation_ref?, body (base64), body_sha256, headers,
--- state (processed, ignored or failed), effects?, projections?, error?, rejected?, path?, received_at, duration_ms}.
--- Out, in the same order: {outcome: new | duplicate | failed | rejected | forbidden | unstored, known, id, state, error?}.
+-- state (processed, ignored, failed, or received when it is the worker's), effects?, projections?, error?, rejected?, path?, received_at, duration_ms}.
+-- Out, in the same order: {outcome: new | deferred | duplicate | failed | rejected | forbidden | unstored, known,
+-- id, state, error?}.
 --
 -- One at a time, because a set-based update loses one of two events for the same row; sorted, because
 -- batches that lock conversations in the order of arrival deadlock; each in its own block, so that a

@@ -60,7 +60,8 @@ $$;
 revoke execute on function public.show_event(uuid) from public, anon, authenticated;
 grant execute on function public.show_event(uuid) to service_role;
 
--- Make events due again, with all their retries; they keep their ids. What a worker has in hand is left to it.
+-- Make events due again, with all their retries; they keep their ids. What a worker has in hand is left to it,
+-- and what has lost its body to its age cannot be handled any more.
 -- Returns how many there were.
 create or replace function public.replay_events(filter jsonb) returns integer
 language sql security invoker set search_path = '' as $$
@@ -68,7 +69,7 @@ language sql security invoker set search_path = '' as $$
         update private.webhook_inbox i
         set state = 'received', effects = null, attempts_before = i.attempts, next_attempt_at = now(), finished_at = null
         from private.events_matching(filter, null, null) chosen
-        where i.id = chosen.id and i.claim_id is null
+        where i.id = chosen.id and i.claim_id is null and i.pruned_at is null
         returning 1
     )
     select count(*)::integer from replayed

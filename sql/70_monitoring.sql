@@ -9,7 +9,7 @@ language sql stable security invoker set search_path = '' as $$
             select count(*) from public.tool_calls t where t.created_at > now() - interval '24 hours'
         )
     )
-    from private.webhook_inbox i where i.received_at > now() - interval '24 hours'
+    from private.webhook_inbox i where i.received_at > now() - interval '24 hours' and i.pruned_at is null
 $$;
 revoke execute on function public.webhook_totals() from public, anon, authenticated;
 grant execute on function public.webhook_totals() to service_role;

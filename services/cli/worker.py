@@ -8,7 +8,7 @@ import structlog
 
 from services import logs
 from services.settings import load_settings
-from services.wiring import wire_worker
+from services.wiring import wire_drainer, wire_worker
 
 
 def run() -> None:
@@ -16,6 +16,9 @@ def run() -> None:
     settings = load_settings()
     logs.configure(settings.log_level)
     worker = wire_worker(settings)
+    drainer = wire_drainer(settings)
+    if drainer:
+        drainer.start()
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: worker.stopping.set())
     structlog.get_logger().info("worker started")

@@ -7,7 +7,7 @@ from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
-from services.errors import ConvohooksError, Unauthorized, Unavailable
+from services.errors import ConvohooksError, TooManyRequests, Unauthorized, Unavailable
 from services.web.problems import problem
 
 log = structlog.get_logger()
@@ -25,11 +25,22 @@ def _ours(error: ConvohooksError) -> Response:
     answer = problem(error.status, error.detail, error.title)
     if isinstance(error, Unauthorized):
         answer.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, Unavailable):
+    if isinstance(error, TooManyRequests):
+        answer.headers.update(_rate_limit(error))
+    if isinstance(error, Unavailable | TooManyRequests):
         answer.headers["Retry-After"] = str(error.retry_after)
     if error.status >= 500:
         log.error("unavailable", path=request.path, error=error.detail)
     return answer
+
+
+def _rate_limit(error: TooManyRequests) -> dict[str, str]:
+    """Return the headers of draft-ietf-httpapi-ratelimit-headers-06, which clients know."""
+    return {
+        "RateLimit-Limit": str(error.limit),
+        "RateLimit-Remaining": "0",
+        "RateLimit-Reset": str(error.retry_after),
+    }
 
 
 def _flasks(error: HTTPException) -> Response:

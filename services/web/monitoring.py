@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from cachetools import TTLCache
 from flask import Blueprint
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 
 from services.database import Database
 from services.errors import ConvohooksError, Unavailable
+from services.spool import Counts, Spool
 from services.wiring import Services
 
 TOTALS_TTL = 10.0
@@ -35,9 +37,17 @@ class Health(BaseModel):
 
 
 class Ready(BaseModel):
-    """The service can commit."""
+    """Events are taken, by a commit or else by the spool.
+
+    `spool` is off, ready, or what is wrong with it. `spooled` events wait to be sent; Supabase
+    would not have the `unsendable` ones. Both are null when the spool cannot be read.
+    """
 
     status: str = "ready"
+    circuit: str
+    spool: str
+    spooled: int | None
+    unsendable: int | None
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -60,13 +70,34 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.get("/ready")
     def ready() -> dict[str, object]:
-        try:
-            services.database.check_readiness()
-        except ConvohooksError as error:
-            raise Unavailable(f"Events cannot be committed: {error.detail}") from error
-        return Ready().model_dump()
+        commit = _problem(lambda: services.breaker.call(services.database.check_readiness))
+        spool = _problem(services.spool.check) if services.spool else "off"
+        if commit and spool:
+            raise Unavailable(f"Events cannot be committed: {commit} Spool: {spool}")
+        counts = _counts(services.spool)
+        return Ready(
+            circuit=services.breaker.state,
+            spool=spool or "ready",
+            spooled=counts.spooled if counts else None,
+            unsendable=counts.unsendable if counts else None,
+        ).model_dump()
 
     return routes
+
+
+def _problem(check: Callable[[], None]) -> str | None:
+    try:
+        check()
+    except ConvohooksError as error:
+        return error.detail
+    return None
+
+
+def _counts(spool: Spool | None) -> Counts | None:
+    try:
+        return spool.count() if spool else Counts(spooled=0, unsendable=0)
+    except ConvohooksError:
+        return None
 
 
 def _totals(database: Database) -> Totals | None:

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class Received(BaseModel):
-    """The answer to a sender: its event is committed. `outcome` is new, duplicate or failed."""
+    """The answer to a sender: its event is committed. `outcome` says more."""
 
     received: bool = True
     outcome: str
@@ -72,6 +72,7 @@ def inbound(request: Request) -> Inbound:
         headers={name.lower(): value for name, value in request.headers.items()},
         body=body,
         received_at=datetime.now(UTC),
+        address=request.remote_addr or "",
     )
 
 

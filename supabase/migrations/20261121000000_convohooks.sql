@@ -697,6 +697,10 @@ on public.processed_webhook_events (event_hash) where source is not null;
 create index if not exists processed_webhook_events_conversation_seq_idx
 on public.processed_webhook_events (conversation_id, seq);
 
+-- What is too old is found by its time.
+create index if not exists processed_webhook_events_processed_at_idx
+on public.processed_webhook_events (processed_at) where source is not null;
+
 alter table public.processed_webhook_events enable row level security;
 revoke all on public.processed_webhook_events from anon, authenticated;
 grant select on public.processed_webhook_events to authenticated;
@@ -714,11 +718,12 @@ using (
     or (select private.is_admin())
 );
 
--- Show an event to browsers, once.
+-- Show an event to browsers, once. Not `language sql`: such a function is planned anew at every call.
 create or replace function private.project(
     p_source text, p_event_key text, p_conversation_id text, p_event_type text, p_event_data jsonb, p_duration_ms double precision
 ) returns void
-language sql set search_path = '' as $$
+language plpgsql set search_path = '' as $$
+begin
     insert into public.processed_webhook_events
         (source, conversation_id, event_type, event_data, event_hash, processing_duration_ms)
     values (
@@ -726,7 +731,8 @@ language sql set search_path = '' as $$
         encode(sha256(convert_to(concat_ws(E'\n', p_source, p_event_key, p_event_type), 'UTF8')), 'hex'),
         p_duration_ms
     )
-    on conflict (event_hash) where source is not null do nothing
+    on conflict (event_hash) where source is not null do nothing;
+end
 $$;
 revoke execute on function private.project(text, text, text, text, jsonb, double precision) from public, anon, authenticated;
 grant execute on function private.project(text, text, text, text, jsonb, double precision) to service_role;
@@ -761,8 +767,10 @@ create table if not exists private.webhook_inbox (
     last_error text,
     received_at timestamptz not null default now(),
     finished_at timestamptz,
+    pruned_at timestamptz,
     duration_ms double precision
 );
+comment on column private.webhook_inbox.pruned_at is 'When the body was removed for its age; the key stays.';
 comment on column private.webhook_inbox.event_key is 'Names the fact within its source, so that a repeat is known.';
 comment on column private.webhook_inbox.attempts_before is 'Attempts made before the last replay; they do not count against the retries.';
 comment on column private.webhook_inbox.claim_id is 'Who works on it: only this claim can finish it, and only until its lease, next_attempt_at, has ended.';
@@ -775,8 +783,8 @@ create unique index if not exists webhook_inbox_event_key on private.webhook_inb
 create index if not exists webhook_inbox_unmatched_idx on private.webhook_inbox (conversation_id) where state = 'unmatched';
 -- The events that are to be tried again.
 create index if not exists webhook_inbox_due_idx on private.webhook_inbox (next_attempt_at) where state in ('received', 'failed');
--- /health counts the last day's.
-create index if not exists webhook_inbox_received_at_idx on private.webhook_inbox (received_at);
+-- /health counts the last day's, and what is too old is found by it.
+create index if not exists webhook_inbox_received_at_idx on private.webhook_inbox (received_at) where pruned_at is null;
 
 -- What went wrong with an event, and when.
 create table if not exists private.event_attempts (
@@ -838,7 +846,8 @@ begin
     values (
         p_event ->> 'source', p_event ->> 'event_key', p_event ->> 'event_type', p_conversation_id, p_event ->> 'path',
         decode(p_event ->> 'body', 'base64'), p_event ->> 'body_sha256', coalesce(p_event -> 'headers', '{}'),
-        p_effects, p_state, 1, case when p_state = 'failed' then now() + interval '1 second' end, p_error,
+        p_effects, p_state, case when p_state = 'received' then 0 else 1 end,
+        case p_state when 'received' then now() when 'failed' then now() + interval '1 second' end, p_error,
         (p_event ->> 'received_at')::timestamptz, case when p_state in ('processed', 'ignored') then now() end,
         (p_event ->> 'duration_ms')::double precision
     )
@@ -1007,8 +1016,10 @@ grant execute on function private.apply_event(private.webhook_inbox, jsonb, bool
 -- Hold off every other transaction that touches this conversation, until this one ends. Without it an
 -- event and the row of its conversation, arriving together, would not see each other.
 create or replace function private.lock_conversation(p_conversation_id text) returns void
-language sql set search_path = '' as $$
-    select pg_advisory_xact_lock(hashtextextended(p_conversation_id, 0))
+language plpgsql set search_path = '' as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended(p_conversation_id, 0));
+end
 $$;
 revoke execute on function private.lock_conversation(text) from public, anon, authenticated;
 grant execute on function private.lock_conversation(text) to service_role;
@@ -1112,8 +1123,8 @@ begin
     end if;
 
     perform private.apply_event(event, p_event, is_known);
-    return jsonb_build_object('outcome', case when state = 'failed' then 'failed' else 'new' end,
-        'known', is_known, 'id', event.id, 'state', state);
+    return jsonb_build_object(
+        'outcome', case state when 'failed' then 'failed' when 'received' then 'deferred' else 'new' end, 'known', is_known, 'id', event.id, 'state', state);
 end
 $$;
 revoke execute on function private.receive_event(jsonb) from public, anon, authenticated;
@@ -1140,8 +1151,9 @@ grant execute on function private.store_failed(jsonb, text) to service_role;
 
 -- Store a batch of events and apply their effects, in one transaction. In: a JSON array of events, each
 -- {source, event_key, event_type, conversation_id?, conversation_ref?, body (base64), body_sha256, headers,
--- state (processed, ignored or failed), effects?, projections?, error?, rejected?, path?, received_at, duration_ms}.
--- Out, in the same order: {outcome: new | duplicate | failed | rejected | forbidden | unstored, known, id, state, error?}.
+-- state (processed, ignored, failed, or received when it is the worker's), effects?, projections?, error?, rejected?, path?, received_at, duration_ms}.
+-- Out, in the same order: {outcome: new | deferred | duplicate | failed | rejected | forbidden | unstored, known,
+-- id, state, error?}.
 --
 -- One at a time, because a set-based update loses one of two events for the same row; sorted, because
 -- batches that lock conversations in the order of arrival deadlock; each in its own block, so that a
@@ -1372,7 +1384,8 @@ $$;
 revoke execute on function public.show_event(uuid) from public, anon, authenticated;
 grant execute on function public.show_event(uuid) to service_role;
 
--- Make events due again, with all their retries; they keep their ids. What a worker has in hand is left to it.
+-- Make events due again, with all their retries; they keep their ids. What a worker has in hand is left to it,
+-- and what has lost its body to its age cannot be handled any more.
 -- Returns how many there were.
 create or replace function public.replay_events(filter jsonb) returns integer
 language sql security invoker set search_path = '' as $$
@@ -1380,7 +1393,7 @@ language sql security invoker set search_path = '' as $$
         update private.webhook_inbox i
         set state = 'received', effects = null, attempts_before = i.attempts, next_attempt_at = now(), finished_at = null
         from private.events_matching(filter, null, null) chosen
-        where i.id = chosen.id and i.claim_id is null
+        where i.id = chosen.id and i.claim_id is null and i.pruned_at is null
         returning 1
     )
     select count(*)::integer from replayed
@@ -1402,6 +1415,57 @@ $$;
 revoke execute on function public.purge_events(jsonb) from public, anon, authenticated;
 grant execute on function public.purge_events(jsonb) to service_role;
 
+-- 67_retention.sql
+
+-- Remove what is older than it may be, so many rows of each kind at most: bodies and headers of events that are done (after
+-- `days`), whole dead letters and what was rejected or never matched (after `dead_days`), and rows of the browsers' stream
+-- (after `days`). An event's key stays, so that a late repeat is still known. Out: {bodies, dead, rejected, projections}.
+create or replace function public.prune(days integer, dead_days integer, most integer) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    old timestamptz := now() - make_interval(days => days);
+    very_old timestamptz := now() - make_interval(days => dead_days);
+    counts jsonb := '{}';
+    n bigint;
+begin
+    update private.webhook_inbox i set body = '', headers = '{}', effects = null, pruned_at = now()
+    where i.id in (
+        select o.id from private.webhook_inbox o
+        where o.pruned_at is null and (
+            (o.received_at < old and o.state in ('processed', 'ignored'))
+            or (o.received_at < very_old and o.state = 'unmatched')
+        )
+        order by o.received_at limit most for update skip locked
+    );
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('bodies', n);
+
+    delete from private.webhook_inbox i
+    where i.id in (
+        select o.id from private.webhook_inbox o
+        where o.state = 'dead' and o.received_at < very_old limit most for update skip locked
+    );
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('dead', n);
+
+    delete from private.rejected_events r
+    where r.id in (select o.id from private.rejected_events o where o.received_at < very_old order by o.id limit most);
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('rejected', n);
+
+    -- Rows without a source are from before this schema, and not ours to remove.
+    delete from public.processed_webhook_events e
+    where e.ctid = any(array(
+        select o.ctid from public.processed_webhook_events o
+        where o.processed_at < old and o.source is not null order by o.processed_at limit most
+    ));
+    get diagnostics n = row_count;
+    return counts || jsonb_build_object('projections', n);
+end
+$$;
+revoke execute on function public.prune(integer, integer, integer) from public, anon, authenticated;
+grant execute on function public.prune(integer, integer, integer) to service_role;
+
 -- 70_monitoring.sql
 
 -- What came in during the last 24 hours, for /health.
@@ -1415,7 +1479,7 @@ language sql stable security invoker set search_path = '' as $$
             select count(*) from public.tool_calls t where t.created_at > now() - interval '24 hours'
         )
     )
-    from private.webhook_inbox i where i.received_at > now() - interval '24 hours'
+    from private.webhook_inbox i where i.received_at > now() - interval '24 hours' and i.pruned_at is null
 $$;
 revoke execute on function public.webhook_totals() from public, anon, authenticated;
 grant execute on function public.webhook_totals() to service_role;

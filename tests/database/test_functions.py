@@ -18,6 +18,7 @@ CALLED_BY = {
         "extend_claim",
         "finish_events",
         "list_events",
+        "prune",
         "purge_events",
         "receive_events",
         "replay_events",

@@ -51,6 +51,8 @@ def _make_worker(database: Database) -> Callable[..., Worker]:
             database=database,
             events=WebhookEventProcessingService(lookups=Rows()),
             providers=[provider],
+            retention_days=30,
+            dead_retention_days=60,
             wait=lambda tries: 0.0 if tries <= 5 else None,
             **overrides,
         )
@@ -267,3 +269,48 @@ def test_worker_that_is_told_to_stop_finishes_what_it_has(
     replace(worker, providers=[provider]).run()
 
     assert state(db, event_id)["state"] == "unmatched"
+
+
+def test_what_is_too_old_is_removed_and_still_known(
+    db: psycopg.Connection, make_worker: Callable[..., Worker]
+) -> None:
+    conversation = new_conversation_id()
+    make_conversation(db, conversation)
+    facts = ["old", "young", "old dead", "very old dead"]
+    receive(db, *(event(conversation, fact) for fact in facts))
+    db.execute(
+        "update private.webhook_inbox set received_at = now() - case when event_type = 'young' then"
+        " interval '29 days' when event_type like 'very%%' then interval '61 days'"
+        " else interval '31 days' end, state = case when event_type like '%%dead' then 'dead'"
+        " else state end where conversation_id = %s",
+        [conversation],
+    )
+    db.execute(
+        "update public.processed_webhook_events set processed_at = now() - interval '31 days'"
+        " where conversation_id = %s and event_type = 'old'",
+        [conversation],
+    )
+
+    while make_worker().prune():
+        pass
+
+    kept = rows(
+        db,
+        "select event_type, octet_length(body) > 0 as whole from private.webhook_inbox"
+        " where conversation_id = %s order by event_type",
+        conversation,
+    )
+    assert kept == [
+        {"event_type": "old", "whole": False},
+        {"event_type": "old dead", "whole": True},
+        {"event_type": "young", "whole": True},
+    ]
+    shown = rows(
+        db,
+        "select event_type from public.processed_webhook_events where conversation_id = %s"
+        " and event_type = 'old'",
+        conversation,
+    )
+    assert shown == []
+    [repeat] = receive(db, event(conversation, "old"))
+    assert repeat["outcome"] == "duplicate"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
@@ -14,8 +17,16 @@ from bench.ledger import EVERY_TABLE, MismatchError, require_equal
 from bench.load import Load, LoadError, read_load
 from bench.paced import Answers, Tally, load
 
+Result = TypeVar("Result")
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\ncontent-length: 0\r\n\r\n"
+
+
+def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run in a thread of its own: the browser tests leave a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 def prepared() -> list[bytes]:
@@ -92,7 +103,7 @@ def test_a_run_fails_when_a_request_is_refused() -> None:
 
 @pytest.mark.parametrize("rate", [None, 200.0])
 def test_all_that_is_sent_is_answered_before_the_load_ends(rate: float | None) -> None:
-    tally, _ = asyncio.run(_against_a_server(rate))
+    tally, _ = run(_against_a_server(rate))
 
     assert tally.sent == len(tally.latencies) > 0
     assert tally.lost == tally.refused == 0

@@ -59,6 +59,10 @@ def test_everything_wrong_is_named_at_once() -> None:
                 "WEB_CONCURRENCY": "0",
                 "REQUEST_TIMEOUT": "never",
                 "CORS_ORIGINS": "https://ok.example.test,ok.example.test/path",
+                "TRUSTED_PROXIES": "-1",
+                "AUTH_FAILURES_PER_MINUTE": "many",
+                "EVENTS_PER_MINUTE": "1.5",
+                "RATE_LIMIT_STORAGE_URL": "memcached://x",
                 "DATABASE_URL": "mysql://x",
                 "LOG_LEVEL": "loud",
             }
@@ -75,6 +79,10 @@ def test_everything_wrong_is_named_at_once() -> None:
         "WEB_CONCURRENCY",
         "REQUEST_TIMEOUT",
         "CORS_ORIGINS",
+        "TRUSTED_PROXIES",
+        "AUTH_FAILURES_PER_MINUTE",
+        "EVENTS_PER_MINUTE",
+        "RATE_LIMIT_STORAGE_URL",
         "LOG_LEVEL",
     ]
     assert "sb_secret_swapped" not in str(raised.value)
@@ -100,3 +108,14 @@ def test_every_setting_is_in_the_example() -> None:
     example = set(re.findall(r"^#? ?([A-Z_]+)=", Path(".env.example").read_text(), re.MULTILINE))
 
     assert read - older <= example
+
+
+def test_spool_and_breaker_are_checked() -> None:
+    settings = load_settings({**GOOD, "SPOOL_PATH": "/var/lib/x.db", "BREAKER_SECONDS": "0.5"})
+    with pytest.raises(SettingsError) as raised:
+        load_settings({**GOOD, "SPOOL_MAX_BYTES": "1 GB", "BREAKER_FAILURES": "0"})
+
+    assert (settings.spool_path, settings.breaker_seconds) == (Path("/var/lib/x.db"), 0.5)
+    assert load_settings(GOOD).spool_path is None
+    assert "SPOOL_MAX_BYTES is" in str(raised.value)
+    assert "BREAKER_FAILURES is" in str(raised.value)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.breaker import Breaker
 from services.database import DatabaseRefused
 from services.errors import Unavailable
 from services.writer import MAX_BYTES, MAX_EVENTS, Row, Writer
@@ -138,6 +139,35 @@ def test_long_outage_is_said_to_be_one(database: FakeDatabase) -> None:
 
     with pytest.raises(Unavailable):
         Writer(database.receive_events, patience=0.2).submit({"n": 1}, 1)
+
+
+def test_open_circuit_refuses_at_once(database: FakeDatabase) -> None:
+    breaker = Breaker(failures=1)
+    writer = Writer(database.receive_events, breaker=breaker, patience=0.2)
+
+    def away(batch: Sequence[Row]) -> list[dict[str, Any]]:
+        raise Unavailable
+
+    database.answer = away
+    database.may_commit.set()
+    with pytest.raises(Unavailable):
+        writer.submit({"n": 1}, 1)
+    tries = len(database.batches)
+    with pytest.raises(Unavailable, match="tried again soon"):
+        writer.submit({"n": 2}, 1)
+
+    assert len(database.batches) == tries
+
+
+def test_rows_of_a_caller_go_as_one_batch_with_one_try(database: FakeDatabase) -> None:
+    database.may_commit.set()
+    writer = Writer(database.receive_events)
+
+    answers = writer.commit([{"n": 1}, {"n": 2}])
+
+    assert answers == [{"outcome": "new", "n": 1}, {"outcome": "new", "n": 2}]
+    assert writer.is_reachable()
+    assert database.batches == [[1, 2], []]
 
 
 def test_request_that_gave_up_is_withdrawn(database: FakeDatabase) -> None:

@@ -22,6 +22,7 @@ SETTINGS = {
     "CALLBACK_SIGNING_KEY": KEY,
     "CORS_ORIGINS": "https://app.example.test",
     "REQUEST_TIMEOUT": "3",
+    "AUTH_FAILURES_PER_MINUTE": "100000",
 }
 
 TAVUS = "/api/tavus/webhook"

@@ -16,5 +16,6 @@ TAVUS = Provider(
     read=read,
     project=project,
     events=EVENTS,
+    retries=False,
     strict_paths=frozenset({ENDING_PATH}),
 )

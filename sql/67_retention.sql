@@ -1,0 +1,48 @@
+-- Remove what is older than it may be, so many rows of each kind at most: bodies and headers of events that are done (after
+-- `days`), whole dead letters and what was rejected or never matched (after `dead_days`), and rows of the browsers' stream
+-- (after `days`). An event's key stays, so that a late repeat is still known. Out: {bodies, dead, rejected, projections}.
+create or replace function public.prune(days integer, dead_days integer, most integer) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    old timestamptz := now() - make_interval(days => days);
+    very_old timestamptz := now() - make_interval(days => dead_days);
+    counts jsonb := '{}';
+    n bigint;
+begin
+    update private.webhook_inbox i set body = '', headers = '{}', effects = null, pruned_at = now()
+    where i.id in (
+        select o.id from private.webhook_inbox o
+        where o.pruned_at is null and (
+            (o.received_at < old and o.state in ('processed', 'ignored'))
+            or (o.received_at < very_old and o.state = 'unmatched')
+        )
+        order by o.received_at limit most for update skip locked
+    );
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('bodies', n);
+
+    delete from private.webhook_inbox i
+    where i.id in (
+        select o.id from private.webhook_inbox o
+        where o.state = 'dead' and o.received_at < very_old limit most for update skip locked
+    );
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('dead', n);
+
+    delete from private.rejected_events r
+    where r.id in (select o.id from private.rejected_events o where o.received_at < very_old order by o.id limit most);
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('rejected', n);
+
+    -- Rows without a source are from before this schema, and not ours to remove.
+    delete from public.processed_webhook_events e
+    where e.ctid = any(array(
+        select o.ctid from public.processed_webhook_events o
+        where o.processed_at < old and o.source is not null order by o.processed_at limit most
+    ));
+    get diagnostics n = row_count;
+    return counts || jsonb_build_object('projections', n);
+end
+$$;
+revoke execute on function public.prune(integer, integer, integer) from public, anon, authenticated;
+grant execute on function public.prune(integer, integer, integer) to service_role;

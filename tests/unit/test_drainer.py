@@ -1,0 +1,161 @@
+"""drainer.py: rows leave the spool once Supabase has answered for them; none holds others up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services import mounts
+from services.breaker import Breaker
+from services.database import DatabaseRefused
+from services.drainer import MAX_TRIES, Drainer
+from services.errors import Unavailable
+from services.spool import Counts, Spool
+from services.writer import Row, Writer
+
+
+class FakeDatabase:
+    """Answers as it is told to, and remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.answered = threading.Semaphore(0)
+        self.outcome: Callable[[Row], str] = lambda row: "new"
+
+    def receive_events(self, batch: Sequence[Row]) -> list[dict[str, Any]]:
+        self.batches.append([row["n"] for row in batch])
+        answers = [{"outcome": self.outcome(row)} for row in batch]
+        self.answered.release()
+        return answers
+
+
+@pytest.fixture(name="database")
+def _database() -> FakeDatabase:
+    return FakeDatabase()
+
+
+@pytest.fixture(name="spool")
+def _spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Spool:
+    # Many a /tmp lies in memory.
+    monkeypatch.setattr(mounts, "IN_MEMORY", frozenset())
+    return Spool(tmp_path / "spool.db")
+
+
+@pytest.fixture(name="drainer")
+def _drainer(spool: Spool, database: FakeDatabase) -> Drainer:
+    return Drainer(spool, Writer(database.receive_events, breaker=Breaker(1000)))
+
+
+def fill(spool: Spool, count: int) -> None:
+    for n in range(count):
+        spool.put({"n": n})
+
+
+def drain_all(drainer: Drainer) -> None:
+    while drainer.drain():
+        pass
+
+
+def unavailable(row: Row) -> str:
+    raise Unavailable("away")
+
+
+def test_everything_goes_in_batches(spool: Spool, database: FakeDatabase, drainer: Drainer) -> None:
+    fill(spool, 70)
+
+    drain_all(drainer)
+
+    assert [len(batch) for batch in database.batches] == [64, 6]
+    assert spool.count() == Counts(spooled=0, unsendable=0)
+
+
+@pytest.mark.parametrize("outcome", ["duplicate", "failed", "rejected", "forbidden", "deferred"])
+def test_every_answer_settles_a_row(
+    spool: Spool, database: FakeDatabase, drainer: Drainer, outcome: str
+) -> None:
+    fill(spool, 1)
+    database.outcome = lambda row: outcome
+
+    drain_all(drainer)
+
+    assert spool.count() == Counts(spooled=0, unsendable=0)
+
+
+def test_outage_blames_nobody(spool: Spool, database: FakeDatabase, drainer: Drainer) -> None:
+    fill(spool, 3)
+    real, database.receive_events = database.receive_events, unavailable  # type: ignore[assignment]
+    away = Drainer(spool, Writer(database.receive_events, breaker=Breaker(1000)))
+    for _ in range(MAX_TRIES + 1):
+        assert not away.drain()
+    database.receive_events = real  # type: ignore[method-assign]
+
+    drain_all(drainer)
+
+    assert database.batches == [[0, 1, 2]]
+
+
+def test_open_circuit_is_respected(spool: Spool, database: FakeDatabase) -> None:
+    breaker = Breaker(1)
+    with pytest.raises(Unavailable):
+        breaker.call(lambda: unavailable({}))
+    fill(spool, 1)
+
+    assert not Drainer(spool, Writer(database.receive_events, breaker=breaker)).drain()
+    assert database.batches == []
+
+
+def test_what_cannot_be_stored_is_set_aside_at_once(
+    spool: Spool, database: FakeDatabase, drainer: Drainer
+) -> None:
+    fill(spool, 3)
+    database.outcome = lambda row: "unstored" if row["n"] == 1 else "new"
+
+    drain_all(drainer)
+
+    assert spool.count() == Counts(spooled=0, unsendable=1)
+
+
+@pytest.mark.parametrize("error", [Unavailable("57014"), DatabaseRefused("22P05")])
+def test_row_that_fails_its_batch_holds_up_nobody(
+    spool: Spool, database: FakeDatabase, drainer: Drainer, error: Exception
+) -> None:
+    fill(spool, 4)
+
+    def poisoned(row: Row) -> str:
+        if row["n"] == 1:
+            raise error
+        return "new"
+
+    database.outcome = poisoned
+    for _ in range(5):
+        drainer.drain()
+
+    assert [spooled.row["n"] for spooled in spool.take(10, 1000)] == [1]
+    for _ in range(MAX_TRIES):
+        drainer.drain()
+    assert spool.count() == Counts(spooled=0, unsendable=1)
+
+
+def test_second_drainer_leaves_it_to_the_first(
+    spool: Spool, database: FakeDatabase, drainer: Drainer
+) -> None:
+    fill(spool, 1)
+
+    with spool.claimed() as ours:
+        assert ours
+        assert not drainer.drain()
+
+    assert database.batches == []
+
+
+def test_keeping_a_row_starts_the_draining(
+    spool: Spool, database: FakeDatabase, drainer: Drainer
+) -> None:
+    drainer.keep({"n": 1})
+
+    assert database.answered.acquire(timeout=10)
+    drainer.stop()

@@ -1,0 +1,204 @@
+"""limits.py: who is refused, how an address counts, and what happens without counters."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from limits.errors import StorageError
+from limits.storage import Storage
+
+from services.counters import MemoryCounters, counters
+from services.errors import SettingsError
+from services.limits import Limit, Limits, network
+from services.local.ports import HOST
+from tests.redis_server import redis_server
+
+
+@pytest.fixture(name="redis_url", scope="module")
+def _redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
+
+
+@pytest.fixture(name="store", params=["memory", "redis"])
+def _store(request: pytest.FixtureRequest) -> Storage:
+    url = "memory://" if request.param == "memory" else request.getfixturevalue("redis_url")
+    store = counters(url)
+    store.reset()
+    return store
+
+
+def limits(store: Storage, failures: int = 3, events: int = 3) -> Limits:
+    return Limits(failures=Limit(store, failures), events=Limit(store, events))
+
+
+def test_refusal_begins_after_the_limit_and_says_until_when(store: Storage) -> None:
+    counted = limits(store)
+
+    answers = [counted.fail("192.0.2.1") for _ in range(5)]
+
+    assert answers[:3] == [None, None, None]
+    for refusal in answers[3:]:
+        assert refusal is not None
+        assert refusal.status == 429
+        assert refusal.limit == 3
+        assert 0 < refusal.retry_after <= 60
+
+
+def test_addresses_and_sources_count_apart(store: Storage) -> None:
+    counted = limits(store, failures=1, events=1)
+    counted.fail("192.0.2.1")
+
+    assert counted.fail("192.0.2.2") is None
+    assert counted.admit("tavus") is None
+    assert counted.admit("192.0.2.1") is None
+    assert counted.fail("192.0.2.1") is not None
+    assert counted.admit("tavus") is not None
+
+
+def test_zero_is_no_limit(store: Storage) -> None:
+    counted = limits(store, failures=0, events=0)
+
+    assert not any(counted.fail("192.0.2.1") or counted.admit("tavus") for _ in range(1000))
+
+
+def test_counting_starts_anew_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000_000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    counted = limits(counters("memory://"), failures=1)
+    counted.fail("192.0.2.1")
+    refused = counted.fail("192.0.2.1")
+
+    now += 61
+
+    assert refused is not None
+    assert refused.retry_after == 60
+    assert counted.fail("192.0.2.1") is None
+
+
+def test_two_processes_share_what_redis_counts(redis_url: str) -> None:
+    counters(redis_url).reset()
+    one, other = limits(counters(redis_url)), limits(counters(redis_url))
+
+    answers = [counted.fail("192.0.2.9") for counted in (one, other, one, other)]
+
+    assert [answer is None for answer in answers] == [True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("address", "counts_as"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1:4711", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
+        ("[2001:db8:1:2::9]:4711", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", "unknown"),
+        ("unknown", "unknown"),
+        ("[", "unknown"),
+        ("[::1", "unknown"),
+        (":", "unknown"),
+        ("192.0.2.1:port:more", "unknown"),
+        ("\x00" * 5000, "unknown"),
+        ("é", "unknown"),
+    ],
+)
+def test_address_counts_as(address: str, counts_as: str) -> None:
+    assert network(address) == counts_as
+
+
+def test_memory_forgets_the_oldest_of_too_many() -> None:
+    counted = limits(MemoryCounters(size=100), failures=1)
+    for n in range(256):
+        counted.fail(f"192.0.2.{n}")
+
+    assert counted.fail("192.0.2.255") is not None
+    assert counted.fail("192.0.2.0") is None
+
+
+def test_flood_from_many_addresses_costs_no_more_than_from_one() -> None:
+    counted = limits(counters("memory://"))
+
+    def seconds(addresses: range) -> float:
+        started = time.process_time()
+        for n in addresses:
+            counted.fail(f"2001:db8:{n >> 8:x}:{n & 255:x}::1")
+        return time.process_time() - started
+
+    seconds(range(30_000))
+    assert seconds(range(30_000, 60_000)) < 3
+
+
+class Shaky(MemoryCounters):
+    """Counters that are away at times; they say how often somebody asked them."""
+
+    STORAGE_SCHEME = None
+    is_away = True
+    asked = 0
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        self.asked += 1
+        if self.is_away:
+            raise StorageError(ConnectionError("refused"))
+        return super().incr(key, expiry, amount)
+
+
+def test_nobody_is_refused_while_the_counters_are_away_and_they_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    log = Mock()
+    monkeypatch.setattr("services.limits.log", log)
+    shaky = Shaky()
+    limit = Limit(shaky, 1, clock=lambda: now)
+
+    assert not any(limit.count("too many", "key") for _ in range(50))
+    assert shaky.asked == 1
+
+    now += 6
+    assert not any(limit.count("too many", "key") for _ in range(50))
+    assert shaky.asked == 2
+
+    shaky.is_away = False
+    now += 6
+    assert limit.count("too many", "key") is None
+    assert limit.count("too many", "key") is not None
+    assert [said.args[0] for said in log.method_calls] == ["limits off", "limits on"]
+
+
+def test_redis_that_does_not_answer_delays_one_call_a_little(redis_url: str) -> None:
+    with socket.create_server((HOST, 0)) as mute:
+        url = f"redis://{HOST}:{mute.getsockname()[1]}"
+        counted = limits(counters(url), failures=1)
+
+        started = time.monotonic()
+        answers = [counted.fail("192.0.2.1") for _ in range(20)]
+
+        assert answers == [None] * 20
+        assert time.monotonic() - started < 3
+
+
+def test_redis_that_was_killed_refuses_nobody(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as server:
+        counted = limits(counters(server.url), failures=1)
+        counted.fail("192.0.2.1")
+        assert counted.fail("192.0.2.1") is not None
+
+        server.kill()
+
+        assert counted.fail("192.0.2.1") is None
+
+
+@pytest.mark.parametrize("options", ["?nonsense=1", "?socket_timeout=x"])
+def test_unknown_option_is_named_at_start_without_the_password(options: str) -> None:
+    with pytest.raises(SettingsError, match="RATE_LIMIT_STORAGE_URL") as raised:
+        counters(f"redis://:hush@127.0.0.1:6379/0{options}")
+
+    assert "hush" not in str(raised.value)
