@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from services import redaction, security, validation
 from services.effects import NOTHING, Effects, Projection
-from services.errors import Malformed, Unavailable
+from services.errors import ConvohooksError, Malformed, Unavailable
 from services.inbound import Inbound
 from services.provider import Credential, EventType, Lookups, Provider, Reading
 
@@ -56,8 +56,18 @@ class WebhookEventProcessingService:
         """Return the event that a call holds. Raises Malformed when it holds none.
 
         A deferred one is `received`: it has no effects yet, the worker will handle it.
-        A handler that fails does not lose the event: it is returned as `failed`, to be tried again.
+        Nor does a defect of ours lose the event: it is returned as `failed`, to be tried again.
         """
+        try:
+            return self._understood(inbound, provider, credential, deferred=deferred)
+        except ConvohooksError:
+            raise
+        except Exception:
+            return _not_understood(inbound, provider, credential)
+
+    def _understood(
+        self, inbound: Inbound, provider: Provider, credential: Credential, *, deferred: bool
+    ) -> Event:
         parsed = validation.parse_object(inbound.body)
         payload = redaction.mask_payload(parsed, credential.secrets)
         reading = provider.read(inbound, payload)
@@ -101,6 +111,23 @@ class WebhookEventProcessingService:
         return Event(
             state="processed", effects=effects, projections=own + effects.projections, **known
         )
+
+
+def _not_understood(inbound: Inbound, provider: Provider, credential: Credential) -> Event:
+    """Return a call that our own code stumbled over, as far as it can be told what it is."""
+    digest = security.sha256_hex(inbound.body)
+    return Event(
+        source=provider.name,
+        event_key=f"not understood:{digest}",
+        event_type="unknown",
+        conversation_id=None,
+        conversation_ref=credential.conversation_ref,
+        body=redaction.mask_body(inbound.body, None, credential.secrets),
+        body_sha256=digest,
+        headers=kept_headers(inbound),
+        state="failed",
+        error=_last_error(),
+    )
 
 
 KEPT_HEADERS = ("content-type", "user-agent", "x-request-id", "traceparent")

@@ -26,7 +26,6 @@ class Receipt:
     event_id: str | None = None
     event_type: str | None = None
     conversation_id: str | None = None
-    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +48,6 @@ class WebhookDataIngestionService:
             event_id=result.get("id"),
             event_type=event.event_type,
             conversation_id=event.conversation_id,
-            error=result.get("error"),
         )
 
     def reject(

@@ -81,8 +81,9 @@ def wire_worker(settings: Settings) -> Worker:
 def wire_drainer(settings: Settings) -> Drainer | None:
     """Build what drains the spool beside the worker, where there is a spool."""
     spool = _spool(settings)
-    writer = Writer(Database(settings).receive_events, breaker=_breaker(settings))
-    return Drainer(spool, writer) if spool else None
+    if spool is None:
+        return None
+    return Drainer(spool, Writer(Database(settings).receive_events, breaker=_breaker(settings)))
 
 
 def _breaker(settings: Settings) -> Breaker:

@@ -107,6 +107,9 @@ class Worker:
             return {"error": kind + error.detail}
         if handled.error is not None:
             return {"error": handled.error}
+        if handled.event_type != event["event_type"]:
+            # Its row may name no conversation: better dead and seen than done by half.
+            return {"error": f"Stored as {event['event_type']}, read now as {handled.event_type}."}
         return {
             "state": handled.state,
             "effects": effects_as.to_json(handled.effects),

@@ -314,3 +314,20 @@ def test_what_is_too_old_is_removed_and_still_known(
     assert shown == []
     [repeat] = receive(db, event(conversation, "old"))
     assert repeat["outcome"] == "duplicate"
+
+
+def test_event_that_was_not_understood_is_never_done_by_half(
+    db: psycopg.Connection, make_worker: Callable[..., Worker]
+) -> None:
+    event_id = failed_event(db, new_conversation_id(), 1)
+    db.execute(
+        "update private.webhook_inbox set event_type = 'unknown', conversation_id = null"
+        " where id = %s",
+        [event_id],
+    )
+
+    work_until_nothing_is_due(make_worker())
+
+    ended = state(db, event_id)
+    assert ended["state"] == "dead"
+    assert ended["last_error"] == "Stored as unknown, read now as conversation.utterance."

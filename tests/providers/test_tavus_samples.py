@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tavus_samples import NAMES, handle, key, read, sample
 
-from services.providers import PROVIDERS, provider_for
+from services.providers import PROVIDERS
 from services.providers.tavus import TAVUS
 
 
@@ -32,15 +32,6 @@ def test_reading_leaves_the_payload_it_was_given_alone(name: str) -> None:
     handle(payload)
 
     assert payload == sample(name)
-
-
-@pytest.mark.parametrize("path", TAVUS.paths)
-def test_a_path_belongs_to_its_sender(path: str) -> None:
-    assert provider_for(path) is TAVUS
-
-
-def test_a_strange_path_belongs_to_nobody() -> None:
-    assert provider_for("/api/nobody") is None
 
 
 def test_no_two_senders_share_a_path() -> None:
