@@ -20,7 +20,7 @@ test: install ## Check style and types and run all tests
 bench: install ## Measure the service against its goals and write bench/results.* (quick=1: a minute, only prints)
 	@exec .venv/bin/python -m bench $(if $(quick),--quick)
 
-chaos: install ## Kill everything under load for five minutes and account for every event (seconds=N, seed=N)
+chaos: install ## Let everything go wrong under load for five minutes, account for every event (seconds=N, seed=N)
 	@CHAOS_SECONDS=$(or $(seconds),300) $(if $(seed),CHAOS_SEED=$(seed)) exec .venv/bin/pytest -q -s tests/chaos
 
 reset: install ## Stop what `make dev` has left and remove its database, logs and secrets

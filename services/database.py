@@ -26,12 +26,19 @@ MAX_VIDEOS = 1000
 # https://docs.postgrest.org/en/stable/references/errors.html
 _AWAY = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST003", "502", "503", "504", "520"})
 _AWAY_CLASSES = ("08", "53", "57")
+# Answers of a gateway, or of Cloudflare (520 and on), in place of a Supabase that it cannot reach.
+_GATEWAY_AWAY = frozenset({502, 503, 504, *range(520, 531)})
 # 40P01 is a deadlock, 40001 a serialisation failure: the same call works a moment later.
 _CONTENTION = frozenset({"40P01", "40001"})
 
 
 class DatabaseRefused(ConvohooksError):
     """The database understood the call and refused it; trying again changes nothing."""
+
+    def __init__(self, detail: str | None = None, code: str = "") -> None:
+        """Keep the code too: an SQLSTATE, PostgREST's own, or an HTTP status; empty for none."""
+        super().__init__(detail)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,7 @@ class Database:
         return httpx.Client(
             transport=httpx.HTTPTransport(http2=False, limits=limits, retries=1),
             timeout=httpx.Timeout(connect=2.0, read=8.0, write=8.0, pool=4.0),
+            event_hooks={"response": [_require_supabase]},
         )
 
     @cached_property
@@ -138,6 +146,14 @@ class Database:
     def totals(self) -> dict[str, int]:
         """Return the counts of the last 24 hours that `/health` shows."""
         return cast(dict[str, int], self._call("webhook_totals", {}))
+
+    def backlog(self) -> dict[str, Any]:
+        """Return how many events wait in which state, and how long the longest due one does."""
+        return cast(dict[str, Any], self._call("inbox_backlog", {}))
+
+    def describe_schema(self) -> dict[str, Any]:
+        """Return the schema's version, the tables that Realtime carries, and the time there."""
+        return cast(dict[str, Any], self._call("describe_schema", {}))
 
     def check_readiness(self) -> None:
         """Commit a row. Raises Unavailable or DatabaseRefused when that cannot be done."""
@@ -215,6 +231,13 @@ class Database:
         return cast(list[dict[str, Any]], execute(query).data)
 
 
+def _require_supabase(response: httpx.Response) -> None:
+    """Raise Unavailable when a gateway answers in place of Supabase, whose errors have a code."""
+    status = response.status_code
+    if status in _GATEWAY_AWAY and b'"code"' not in response.read():
+        raise Unavailable(f"Supabase cannot be reached ({status}).")
+
+
 def execute(query: Any) -> Any:
     """Send a query. Raises Unavailable when it may work later, DatabaseRefused when it will not."""
     try:
@@ -225,7 +248,7 @@ def execute(query: Any) -> Any:
         code = str(error.code or "")
         if code in _AWAY | _CONTENTION or code[:2] in _AWAY_CLASSES:
             raise Unavailable(f"Supabase cannot commit now ({code}).") from error
-        raise DatabaseRefused(f"Supabase refused: {code} {error.message}") from error
+        raise DatabaseRefused(f"Supabase refused: {code} {error.message}", code) from error
 
 
 def _quoted(text: str) -> str:

@@ -3,39 +3,119 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-from contextlib import suppress
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 import psutil
 import psycopg
 
 from services.local.errors import LocalStackError
-from services.local.stack import LocalStack
+from tests.chaos.leases import Fence, lose_leases
+from tests.chaos.load import SPOOL_REFUSES, SPOOLED, Load
+from tests.chaos.plan import FULL_DISK, LOST_LEASES, OUTAGE, Plan, Step
+from tests.chaos.victim import Victim
+from tests.forwarder import Mode
+from tests.stack import never
 
 TERMINATE = (
     "select pg_terminate_backend(pid) from pg_stat_activity"
     " where pid <> pg_backend_pid() and backend_type = 'client backend'"
 )
-KILLED = ("service", "worker", "postgrest", "gateway", "postgres")
-FAULTS = (*(f"kill {part}" for part in KILLED), "kill a web process", "terminate backends")
+NETWORKS: dict[str, Mode] = {
+    "drop answers": "drop answers",
+    "reset connections": "reset",
+    "delay answers": "delay answers",
+    OUTAGE: "refuse",
+    FULL_DISK: "refuse",
+}
+ANSWERED_WITHIN = 20.0
+STRUCK_WITHIN = 10.0
+WEB_PROCESSES = {"kill a web process": "service", "kill a spooling web process": "spooler"}
 
 
-def strike(stack: LocalStack, chance: random.Random) -> str:
-    """Let one fault happen, drawn by chance; return its name."""
-    fault = chance.choice(FAULTS)
-    # What was killed a moment ago may not be back yet.
-    with suppress(ProcessLookupError, psutil.Error, psycopg.Error, LocalStackError):
-        _happen(stack, fault)
-    return fault
+def carry_out(plan: Plan, victim: Victim, load: Load) -> tuple[Counter[str], Fence]:
+    """Let everything planned happen; return how often each fault did, and what the fence did."""
+    happened: Counter[str] = Counter()
+    fence = Fence()
+    with ThreadPoolExecutor() as tracks:
+        spells = tracks.submit(_suffer, plan.spells, victim, load, happened, fence)
+        for step in plan.blows:
+            never(step.calm)
+            with victim.calm:
+                happened[step.fault] += _strike(victim, step.fault)
+        spells.result()
+    return happened, fence
 
 
-def _happen(stack: LocalStack, fault: str) -> None:
+def _strike(victim: Victim, fault: str) -> bool:
+    """Let a blow fall; what was struck a moment ago may not be back yet."""
+    deadline = time.monotonic() + STRUCK_WITHIN
+    while time.monotonic() < deadline:
+        with suppress(ProcessLookupError, psutil.Error, psycopg.Error, LocalStackError):
+            _happen(victim, fault)
+            return True
+        never(0.1)
+    return False
+
+
+def _happen(victim: Victim, fault: str) -> None:
+    pid = victim.stack.supervisor.pid
     if fault == "terminate backends":
-        with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        with psycopg.connect(victim.stack.database_url, autocommit=True) as connection:
             connection.execute(TERMINATE)
-    elif fault == "kill a web process":
-        for child in psutil.Process(stack.supervisor.pid("service")).children():
-            child.kill()
+    elif fault in WEB_PROCESSES:
+        child = next(iter(psutil.Process(pid(WEB_PROCESSES[fault])).children()), None)
+        if child is None:
+            raise ProcessLookupError
+        child.kill()
+    elif fault == "restart postgres":
+        # What `pg_ctl restart -m fast` sends; the supervisor does the rest of it.
+        os.kill(pid("postgres"), signal.SIGINT)
     else:
-        os.kill(stack.supervisor.pid(fault.removeprefix("kill ")), signal.SIGKILL)
+        os.kill(pid(fault.removeprefix("kill ")), signal.SIGKILL)
+
+
+def _suffer(
+    spells: tuple[Step, ...], victim: Victim, load: Load, happened: Counter[str], fence: Fence
+) -> None:
+    for step in spells:
+        never(step.calm)
+        if step.fault == LOST_LEASES:
+            with victim.calm:
+                lost = lose_leases(victim)
+            fence.add(lost)
+            happened[step.fault] += lost.caught > 0
+        else:
+            happened.update(_worsen_network(step, victim, load))
+
+
+def _worsen_network(step: Step, victim: Victim, load: Load) -> Iterator[str]:
+    """Yield what happened: a full disk is an outage too, else nobody would need the disk."""
+    with victim.networks(NETWORKS[step.fault]):
+        if step.fault not in (OUTAGE, FULL_DISK):
+            never(step.seconds)
+            yield step.fault
+            return
+        with _until_answered(load, SPOOLED):
+            never(step.seconds)
+        yield OUTAGE
+        if step.fault == FULL_DISK:
+            # There may be room left in the spool's own files.
+            with victim.disk.full(), _until_answered(load, SPOOL_REFUSES):
+                yield FULL_DISK
+        # Who has spooled dies before it can send anything on.
+        _strike(victim, "kill spooler")
+
+
+@contextmanager
+def _until_answered(load: Load, start: str) -> Iterator[None]:
+    """Leave only when somebody was answered like that, or nobody will be."""
+    before = load.times(start)
+    yield
+    deadline = time.monotonic() + ANSWERED_WITHIN
+    while load.times(start) == before and time.monotonic() < deadline:
+        never(0.2)
