@@ -77,7 +77,7 @@ class People:
     def _claims(self, token: str) -> dict[str, Any]:
         name = sha256_hex(token.encode("utf-8", "surrogatepass"))
         claims = self._verified.get(name) or self._verify(token)
-        if claims["exp"] <= self._clock():
+        if int(claims["exp"]) <= self._clock():
             raise Unauthorized("The token has expired.")
         if claims.get("role") != AUDIENCE:
             raise Unauthorized("The token is not a signed-in person's.")

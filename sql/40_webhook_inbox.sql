@@ -32,7 +32,7 @@ create table if not exists private.webhook_inbox (
 comment on column private.webhook_inbox.pruned_at is 'When the body was removed for its age; the key stays.';
 comment on column private.webhook_inbox.event_key is 'Names the fact within its source, so that a repeat is known.';
 comment on column private.webhook_inbox.attempts_before is 'Attempts made before the last replay; they do not count against the retries.';
-comment on column private.webhook_inbox.claim_id is 'Who works on it: only this claim can finish it, and only until its lease, next_attempt_at, has ended.';
+comment on column private.webhook_inbox.claim_id is 'Who works on it: only this claim can finish it, until its lease, next_attempt_at, has ended and another takes it.';
 comment on column private.webhook_inbox.path is 'Where it was sent: an untyped body is read by its address.';
 comment on column private.webhook_inbox.body_sha256 is 'Of the bytes as they came, before secrets were overwritten.';
 

@@ -1,6 +1,6 @@
 -- Give due events out under a claim, for as long as its lease lasts. In: the claim's id, how many events at most, the
 -- lease in seconds. Out: a JSON array of {id, source, event_type, path, body (base64), headers, tries, received_at}, the
--- longest due first. When a lease ends, its events are due again, and the claim cannot finish them any more.
+-- longest due first. When a lease ends, its events are due again; claimed anew, they are lost to the claim before.
 create or replace function public.claim_events(claim uuid, max_events integer, lease_seconds double precision) returns jsonb
 language sql security invoker set search_path = '' as $$
     with due as materialized (

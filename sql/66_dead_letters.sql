@@ -7,7 +7,10 @@ create index if not exists webhook_inbox_dead_idx on private.webhook_inbox (seq)
 -- conversation_id, since, until (received_at), error (a part of the last error, in any case).
 create or replace function private.events_matching(p_filter jsonb, p_before bigint, p_most integer)
 returns setof private.webhook_inbox
-language sql stable set search_path = '' as $$
+-- Planned anew for every filter: a plan for any filter would read the whole inbox for each.
+language plpgsql stable set search_path = '' set plan_cache_mode = 'force_custom_plan' as $$
+begin
+    return query
     select * from private.webhook_inbox i
     where (p_before is null or i.seq < p_before)
         and (not p_filter ? 'id' or i.id = (p_filter ->> 'id')::uuid)
@@ -18,7 +21,8 @@ language sql stable set search_path = '' as $$
         and (not p_filter ? 'since' or i.received_at >= (p_filter ->> 'since')::timestamptz)
         and (not p_filter ? 'until' or i.received_at < (p_filter ->> 'until')::timestamptz)
         and (not p_filter ? 'error' or strpos(lower(i.last_error), lower(p_filter ->> 'error')) > 0)
-    order by i.seq desc limit p_most
+    order by i.seq desc limit p_most;
+end
 $$;
 revoke execute on function private.events_matching(jsonb, bigint, integer) from public, anon, authenticated;
 grant execute on function private.events_matching(jsonb, bigint, integer) to service_role;

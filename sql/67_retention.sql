@@ -10,27 +10,30 @@ declare
     n bigint;
 begin
     update private.webhook_inbox i set body = '', headers = '{}', effects = null, pruned_at = now()
-    where i.id in (
+    -- Arrays, and one bound on the time: so the indexes serve whatever the numbers are.
+    where i.id = any(array(
         select o.id from private.webhook_inbox o
-        where o.pruned_at is null and (
+        where o.pruned_at is null and o.received_at < greatest(old, very_old) and (
             (o.received_at < old and o.state in ('processed', 'ignored'))
             or (o.received_at < very_old and o.state = 'unmatched')
         )
         order by o.received_at limit most for update skip locked
-    );
+    ));
     get diagnostics n = row_count;
     counts := counts || jsonb_build_object('bodies', n);
 
     delete from private.webhook_inbox i
-    where i.id in (
+    where i.id = any(array(
         select o.id from private.webhook_inbox o
         where o.state = 'dead' and o.received_at < very_old limit most for update skip locked
-    );
+    ));
     get diagnostics n = row_count;
     counts := counts || jsonb_build_object('dead', n);
 
     delete from private.rejected_events r
-    where r.id in (select o.id from private.rejected_events o where o.received_at < very_old order by o.id limit most);
+    where r.id = any(array(
+        select o.id from private.rejected_events o where o.received_at < very_old order by o.id limit most
+    ));
     get diagnostics n = row_count;
     counts := counts || jsonb_build_object('rejected', n);
 
