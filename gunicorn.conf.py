@@ -6,6 +6,7 @@ monkey.patch_all()  # before anything imports ssl, sockets or threads
 
 import logging  # noqa: E402
 import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 from gunicorn.workers.ggevent import GeventWorker  # noqa: E402
 
@@ -33,6 +34,9 @@ limit_request_line = 8190
 control_socket_disable = True
 # Our own log has one line per webhook; gunicorn's would show the tokens of callback URLs.
 accesslog = None
+# Where several processes add up their metrics; prometheus_client knows it by its variable alone.
+_metrics = _settings.prometheus_multiproc_dir
+raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_metrics}"] if _metrics else []
 
 
 def post_worker_init(worker: GeventWorker) -> None:
@@ -43,5 +47,24 @@ def post_worker_init(worker: GeventWorker) -> None:
 
 
 def on_starting(server: object) -> None:
-    """Keep tokens out of gunicorn's error log, in the workers it forks too."""
+    """Keep tokens out of gunicorn's error log, in the workers it forks too; forget old metrics."""
     logging.getLogger("gunicorn.error").addFilter(MaskingFilter())
+    if _metrics:
+        _empty(_metrics)
+
+
+def child_exit(server: object, worker: GeventWorker) -> None:
+    """Let the gauges of a worker process end with it; what it has counted stays."""
+    if _metrics:
+        # Its first import reads the variable, which gunicorn has set by now.
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.pid, str(_metrics))  # type: ignore[no-untyped-call]
+
+
+def _empty(folder: Path) -> None:
+    """Remove what earlier processes have counted, and nothing that is not prometheus_client's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind in ("counter", "histogram", "gauge_*"):
+        for file in folder.glob(f"{kind}_[0-9]*.db"):
+            file.unlink()

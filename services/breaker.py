@@ -32,11 +32,17 @@ class Breaker:
         failures: int = FAILURES,
         seconds: float = SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        changed: Callable[[State], None] = lambda state: None,
     ) -> None:
-        """Open after so many failures in a row, and let one call try again after the seconds."""
+        """Open after so many failures in a row, and let one call try again after the seconds.
+
+        `changed` is told when the circuit opens and when it closes.
+        """
         self._failures = failures
         self._seconds = seconds
         self._clock = clock
+        self._changed = changed
         self._lock = Lock()
         self._failed = 0
         self._opened_at: float | None = None
@@ -96,6 +102,7 @@ class Breaker:
             self._failed, self._opened_at, self._is_tried = 0, None, False
         if was_open:
             log.info("circuit closed")
+            self._changed("closed")
 
     def _missed(self, is_trial: bool) -> None:
         with self._lock:
@@ -106,6 +113,7 @@ class Breaker:
                 self._opened_at, self._is_tried = self._clock(), False
         if opens:
             log.warning("circuit open", seconds=self._seconds)
+            self._changed("open")
 
 
 def _refusal() -> Unavailable:

@@ -10,14 +10,19 @@ IN_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 
 def is_in_memory(path: Path, mounts: Path = MOUNTS) -> bool:
     """Whether a file there would be gone after a restart; False where nobody can tell."""
+    return filesystem(path, mounts) in IN_MEMORY
+
+
+def filesystem(path: Path, mounts: Path = MOUNTS) -> str | None:
+    """Return the type of the file system that a path lies on; None where nobody can tell."""
     try:
         lines = mounts.read_text().splitlines()
     except OSError:
-        return False
-    return _filesystem(path.resolve(), lines) in IN_MEMORY
+        return None
+    return _innermost(path.resolve(), lines)
 
 
-def _filesystem(path: Path, lines: list[str]) -> str | None:
+def _innermost(path: Path, lines: list[str]) -> str | None:
     """Return the type of the innermost mount; of two on one point the later hides the other."""
     # https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html
     found: tuple[int, str | None] = (0, None)

@@ -10,6 +10,7 @@ from services.events import Event, WebhookEventProcessingService
 from services.inbound import Inbound
 from services.ingestion import Receipt, WebhookDataIngestionService
 from services.limits import Limits
+from services.metrics import Metrics
 from services.provider import Credential, Provider
 from services.settings import Settings
 
@@ -22,6 +23,7 @@ class WebhookProcessingService:
     events: WebhookEventProcessingService
     ingestion: WebhookDataIngestionService
     limits: Limits
+    metrics: Metrics
 
     def receive(self, inbound: Inbound, provider: Provider) -> Receipt:
         """Verify, understand and store one call; return what became of it, once it is kept.
@@ -32,6 +34,7 @@ class WebhookProcessingService:
         try:
             return self._receive(inbound, provider)
         except Unauthorized as error:
+            self.metrics.unauthentic(provider.name)
             raise self.limits.fail(inbound.address) or error from None
 
     def _receive(self, inbound: Inbound, provider: Provider) -> Receipt:

@@ -88,11 +88,11 @@ class Spool:
     def put(self, row: Row) -> None:
         """Write a row to the disk. Raises SpoolFull past the cap and when the disk is full."""
         text = json.dumps(row)
-        self._run(lambda db: db.execute("insert into spooled (row) values (?)", (text,)))
+        self.transact(lambda db: db.execute("insert into spooled (row) values (?)", (text,)))
 
     def take(self, most: int, max_bytes: int) -> list[Spooled]:
         """Return the next rows, without removing them; rows that failed before come one by one."""
-        return self._run(lambda db: list(_next_rows(db, most, max_bytes)))
+        return self.transact(lambda db: list(_next_rows(db, most, max_bytes)))
 
     def remove(self, ids: Sequence[int]) -> None:
         """Forget rows that Supabase has answered for."""
@@ -110,17 +110,21 @@ class Spool:
             db.execute(copy, (error, row_id))
             db.execute("delete from spooled where id = ?", (row_id,))
 
-        self._run(move)
+        self.transact(move)
 
     def count(self) -> Counts:
         """Return how many rows there are of each kind."""
         query = "select (select count(*) from spooled), (select count(*) from unsendable)"
-        spooled, unsendable = self._run(lambda db: db.execute(query).fetchone())
+        spooled, unsendable = self.transact(lambda db: db.execute(query).fetchone())
         return Counts(spooled=spooled, unsendable=unsendable)
+
+    def used_bytes(self) -> int:
+        """Return how much of the cap is in use."""
+        return self.transact(_used_bytes)
 
     def check(self) -> None:
         """Write to the disk. Raises SpoolFull or SpoolBroken when no event could be kept."""
-        self._run(_write)
+        self.transact(_write)
 
     @contextmanager
     def claimed(self) -> Iterator[bool]:
@@ -134,21 +138,22 @@ class Spool:
         finally:
             os.close(lock)
 
+    def transact(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Do work in a transaction, one at a time, and return what it returns."""
+        with self._lock:
+            # What the work raises is carried out of the thread.
+            result, error = self._offload(lambda: self._attempt(work))
+        if error is not None:
+            raise error
+        return result  # type: ignore[no-any-return]
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._drop()
 
     def _each(self, sql: str, rows: Sequence[tuple[int]]) -> None:
-        self._run(lambda db: db.executemany(sql, rows))
-
-    def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Do work in a transaction, one at a time. What it raises is carried out of the thread."""
-        with self._lock:
-            result, error = self._offload(lambda: self._attempt(work))
-        if error is not None:
-            raise error
-        return result  # type: ignore[no-any-return]
+        self.transact(lambda db: db.executemany(sql, rows))
 
     def _attempt(
         self, work: Callable[[sqlite3.Connection], Result]
@@ -219,6 +224,14 @@ def _write(db: sqlite3.Connection) -> None:
     db.execute(
         "insert into checked values (1, 1) on conflict (only) do update set times = times + 1"
     )
+
+
+def _used_bytes(db: sqlite3.Connection) -> int:
+    pages, free, size = (
+        int(db.execute(f"pragma {name}").fetchone()[0])
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size
 
 
 def _explained(error: sqlite3.Error | OSError) -> Unavailable:

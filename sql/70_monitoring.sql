@@ -30,3 +30,45 @@ language sql security invoker set search_path = '' as $$
 $$;
 revoke execute on function public.check_readiness() from public, anon, authenticated;
 grant execute on function public.check_readiness() to service_role;
+
+-- What waits in the inbox, for /metrics and `convohooks doctor`; of each state 100,000 are counted at most.
+-- `oldest_due_seconds` is how long the longest due event has waited for a worker, null when none is due.
+create or replace function public.inbox_backlog() returns jsonb
+language sql stable security invoker set search_path = '' as $$
+    select jsonb_build_object(
+        'received', (select count(*) from (
+            select 1 from private.webhook_inbox i where i.state = 'received' limit 100000
+        ) counted),
+        'failed', (select count(*) from (
+            select 1 from private.webhook_inbox i where i.state = 'failed' limit 100000
+        ) counted),
+        'unmatched', (select count(*) from (
+            select 1 from private.webhook_inbox i where i.state = 'unmatched' limit 100000
+        ) counted),
+        'dead', (select count(*) from (
+            select 1 from private.webhook_inbox i where i.state = 'dead' limit 100000
+        ) counted),
+        'oldest_due_seconds', (
+            select extract(epoch from now() - min(i.next_attempt_at)) from private.webhook_inbox i
+            where i.state in ('received', 'failed') and i.next_attempt_at <= now()
+        )
+    )
+$$;
+revoke execute on function public.inbox_backlog() from public, anon, authenticated;
+grant execute on function public.inbox_backlog() to service_role;
+
+-- What this database is, for `convohooks doctor`. The version is the comment on this very function, the last
+-- thing that the migration writes.
+create or replace function public.describe_schema() returns jsonb
+language sql stable security invoker set search_path = '' as $$
+    select jsonb_build_object(
+        'version', obj_description(to_regprocedure('public.describe_schema()'), 'pg_proc'),
+        'published', (
+            select coalesce(jsonb_agg(t.tablename order by t.tablename), '[]') from pg_publication_tables t
+            where t.pubname = 'supabase_realtime' and t.schemaname = 'public'
+        ),
+        'now', now()
+    )
+$$;
+revoke execute on function public.describe_schema() from public, anon, authenticated;
+grant execute on function public.describe_schema() to service_role;

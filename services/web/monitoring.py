@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cachetools import TTLCache
-from flask import Blueprint
+from flask import Blueprint, Response, request
 from pydantic import BaseModel
 
+from services import security
 from services.database import Database
-from services.errors import ConvohooksError, Unavailable
+from services.errors import ConvohooksError, NotFound, Unauthorized, Unavailable
+from services.metrics import CONTENT_TYPE
+from services.situation import Situation
 from services.spool import Counts, Spool
 from services.wiring import Services
 
@@ -51,8 +54,9 @@ class Ready(BaseModel):
 
 
 def blueprint(services: Services) -> Blueprint:
-    """Return the routes /health and /ready."""
+    """Return the routes /health, /ready and /metrics."""
     routes = Blueprint("monitoring", __name__)
+    situation = Situation(services.database, services.breaker, services.spool)
     started = time.monotonic()
     remembered: TTLCache[str, Totals] = TTLCache(1, TOTALS_TTL)
 
@@ -82,7 +86,22 @@ def blueprint(services: Services) -> Blueprint:
             unsendable=counts.unsendable if counts else None,
         ).model_dump()
 
+    @routes.get("/metrics")
+    def metrics() -> Response:
+        _require_token(services.settings.metrics_tokens, request.headers.get("Authorization", ""))
+        services.metrics.breaker_changed(services.breaker.state)
+        text = services.metrics.exposition(situation.metrics())
+        return Response(text, content_type=CONTENT_TYPE)
+
     return routes
+
+
+def _require_token(tokens: Sequence[str], authorization: str) -> None:
+    if not tokens:
+        raise NotFound()
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not security.equals_any(token.strip(), tokens):
+        raise Unauthorized("The metrics are for who has the METRICS_TOKEN.")
 
 
 def _problem(check: Callable[[], None]) -> str | None:

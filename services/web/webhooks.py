@@ -36,9 +36,13 @@ def blueprint(services: Services) -> Blueprint:
         try:
             receipt = services.webhooks.receive(inbound(request), provider)
         except ConvohooksError as error:
-            entry.info("webhook", status=error.status, reason=error.detail, ms=_ms_since(started))
+            seconds = time.perf_counter() - started
+            services.metrics.refused(provider.name, error.status, seconds)
+            entry.info("webhook", status=error.status, reason=error.detail, ms=_ms(seconds))
             raise
-        entry.info("webhook", status=200, **_logged(receipt), ms=_ms_since(started))
+        seconds = time.perf_counter() - started
+        services.metrics.received(provider.name, receipt.outcome, seconds)
+        entry.info("webhook", status=200, **_logged(receipt), ms=_ms(seconds))
         return Received(outcome=receipt.outcome).model_dump()
 
     for provider in PROVIDERS:
@@ -85,5 +89,5 @@ def _logged(receipt: Receipt) -> dict[str, str | None]:
     }
 
 
-def _ms_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 1)
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

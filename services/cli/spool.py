@@ -1,0 +1,132 @@
+"""`convohooks spool`: what Supabase would not store, and another try for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from services import unsendable
+from services.errors import ConvohooksError
+from services.settings import load_settings
+from services.spool import Spool
+from services.unsendable import Unsendable
+from services.wiring import wire_spool
+
+HELP = "List, show, retry and discard spooled events that Supabase would not store."
+app = typer.Typer(no_args_is_help=True, help=HELP)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
+NAMES = ("source", "event_type", "conversation_id", "received_at")
+
+
+@app.command("list")
+def list_rows(limit: int = 50, as_json: AsJson = False) -> None:
+    """List unsendable events, oldest first."""
+    with _spool() as spool:
+        rows = unsendable.list_rows(spool, limit)
+    if as_json:
+        _print_json([_summary(row) for row in rows])
+        return
+    table = Table("id", "source", "type", "conversation", "error")
+    for row in rows:
+        conversation = row.row.get("conversation_id") or ""
+        cells = (row.id, row.row.get("source"), row.kind, conversation, row.error)
+        table.add_row(*(Text(str(cell)) for cell in cells))
+    Console().print(table)
+
+
+@app.command("show")
+def show_row(row_id: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+    """Show one event: why it was given up, and what came."""
+    with _spool() as spool:
+        row = unsendable.find_row(spool, row_id)
+    if row is None:
+        _fail(_no_such(row_id))
+    if as_json:
+        _print_json({**_summary(row), "body": row.body})
+        return
+    console = Console()
+    console.print(Text(f"{row.row.get('source')}  {row.kind}"))
+    console.print(Text(row.error))
+    console.print(Text(row.body))
+
+
+@app.command("retry")
+def retry_rows(
+    row_id: Annotated[int | None, typer.Argument(metavar="ID")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every unsendable event")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send one event, or all, again: the service or a worker does it within a second."""
+    if (row_id is None) != every:
+        _fail("Name an event, or say --all.")
+    with _spool() as spool:
+        retried = unsendable.retry(spool, row_id)
+    if row_id is not None and not retried:
+        _fail(_no_such(row_id))
+    _print_count("retried", retried, as_json)
+
+
+@app.command("discard")
+def discard_row(
+    row_id: Annotated[int, typer.Argument(metavar="ID")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete one event for good."""
+    if not yes:
+        typer.confirm(f"Delete event {row_id} for good?", abort=True)
+    with _spool() as spool:
+        discarded = unsendable.discard(spool, row_id)
+    if not discarded:
+        _fail(_no_such(row_id))
+    _print_count("discarded", discarded, as_json)
+
+
+@contextmanager
+def _spool() -> Iterator[Spool]:
+    """Open the spool of the settings; end with a sentence, not a traceback, when that fails."""
+    try:
+        settings = load_settings()
+        spool = wire_spool(settings)
+        if spool is None or settings.spool_path is None:
+            _fail("There is no spool: SPOOL_PATH is not set.")
+        # Made here it would be ours, and the service might not be let in.
+        if not settings.spool_path.exists():
+            _fail(
+                f"There is nothing at {settings.spool_path}; the service makes it when it starts."
+            )
+        try:
+            yield spool
+        finally:
+            spool.close()
+    except ConvohooksError as error:
+        _fail(error.detail)
+
+
+def _summary(row: Unsendable) -> dict[str, Any]:
+    return {"id": row.id, **{name: row.row.get(name) for name in NAMES}, "error": row.error}
+
+
+def _no_such(row_id: int) -> str:
+    return f"There is no unsendable event {row_id}."
+
+
+def _print_count(name: str, count: int, as_json: bool) -> None:
+    typer.echo(json.dumps({name: count}) if as_json else f"{count} {name}.")
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2))
+
+
+def _fail(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,79 @@
+"""What the checks look at: the settings, and what Supabase said of itself when it was asked."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from services.database import Database
+from services.errors import ConvohooksError
+from services.settings import Settings
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """A database of ours, by its own account; `ahead` is its clock's lead in seconds."""
+
+    version: str | None
+    published: tuple[str, ...]
+    ahead: float
+    precision: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """One installation. What Supabase would not say is the error it gave instead."""
+
+    settings: Settings
+    texts: Mapping[str, str]
+    schema: Schema | ConvohooksError
+    backlog: Mapping[str, Any] | ConvohooksError
+
+
+def meet(settings: Settings, texts: Mapping[str, str]) -> Patient:
+    """Ask Supabase what the checks want to know of it."""
+    database = Database(settings)
+    try:
+        schema = _answer(lambda: _schema(database))
+        backlog = schema if isinstance(schema, ConvohooksError) else _answer(database.backlog)
+    finally:
+        database.close()
+    return Patient(settings=settings, texts=texts, schema=schema, backlog=backlog)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is this machine's own."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _answer(ask: Callable[[], Answer]) -> Answer | ConvohooksError:
+    try:
+        return ask()
+    except ConvohooksError as error:
+        return error
+
+
+def _schema(database: Database) -> Schema:
+    # The first call pays for the connection, which would count as a wrong clock.
+    database.describe_schema()
+    asked = time.time()
+    told = database.describe_schema()
+    answered = time.time()
+    there = datetime.fromisoformat(told["now"]).timestamp()
+    return Schema(
+        version=told["version"],
+        published=tuple(told["published"]),
+        ahead=there - (asked + answered) / 2,
+        precision=(answered - asked) / 2,
+    )

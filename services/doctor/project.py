@@ -1,0 +1,132 @@
+"""Checks of the Supabase project."""
+
+from __future__ import annotations
+
+import jwt
+
+from services.database import DatabaseRefused
+from services.doctor.finding import Finding, fail, ok, warn
+from services.doctor.patient import Patient, is_loopback
+from services.errors import ConvohooksError, Unavailable
+from services.schema_version import SCHEMA_VERSION
+
+PUBLISHED = ("conversations", "feedback_sessions", "processed_webhook_events", "qualification_data")
+PATIENCE = 60.0
+"""Seconds after which a due event says that no worker is there."""
+SKEW, FAR = 5.0, 60.0
+"""Seconds between the clocks that are odd, and that break tokens."""
+PUSH = "Run `npx supabase db push --db-url 'postgresql://…'` from this version of the code."
+
+# PostgREST's codes: no such function; no such schema; a token it does not take, and what Postgres
+# says of somebody who may not. https://docs.postgrest.org/en/stable/references/errors.html
+_NO_FUNCTION = frozenset({"PGRST202", "PGRST106", "42883"})
+_NOT_ALLOWED = frozenset({"42501", "401", "403"})
+
+
+def check_address(patient: Patient) -> Finding:
+    """Supabase answers at SUPABASE_URL."""
+    url, answer = patient.settings.supabase_url, patient.schema
+    if isinstance(answer, Unavailable):
+        mend = "Check SUPABASE_URL, and in the dashboard that the project is not paused."
+        return fail("supabase", f"{url}: {answer.detail}", mend)
+    if isinstance(answer, DatabaseRefused) and _is_strange(answer):
+        seen = f"what answers at {url} is no Supabase"
+        return fail("supabase", seen, "Set SUPABASE_URL to the project's URL.")
+    if not url.startswith("https://") and not is_loopback(url):
+        return fail("supabase", f"{url}: the key travels in the open", "Use its https:// address.")
+    return ok("supabase", f"{url} answers")
+
+
+def check_service_key(patient: Patient) -> Finding:
+    """The key is one that may write, and Supabase takes it."""
+    name, answer = "service key", patient.schema
+    mend = "Set SUPABASE_SECRET_KEY to the project's secret key (sb_secret_… or service_role)."
+    problem = _problem_of_key(patient.settings.supabase_secret_key)
+    if problem:
+        return fail(name, problem, mend)
+    if isinstance(answer, DatabaseRefused) and _is_of_key(answer):
+        return fail(name, f"Supabase does not take it ({answer.code or 'no code'})", mend)
+    if isinstance(answer, ConvohooksError):
+        return warn(name, "well-formed; Supabase could not be asked about it", "See the others.")
+    return ok(name, "may call what only the service may")
+
+
+def _problem_of_key(key: str) -> str | None:
+    if key.startswith("sb_secret_"):
+        return None
+    try:
+        role = jwt.decode(key, options={"verify_signature": False}).get("role")
+    except jwt.InvalidTokenError:
+        return "it is neither an sb_secret_ key nor a JWT"
+    return None if role == "service_role" else f"it is the key of {str(role)[:40]!r}"
+
+
+def _is_strange(error: DatabaseRefused) -> bool:
+    # The gateway's refusal of a key has no code, but names what it refuses.
+    return error.code == "404" or not (error.code or "key" in error.detail)
+
+
+def _is_of_key(error: DatabaseRefused) -> bool:
+    if _is_strange(error):
+        return False
+    return not error.code or error.code in _NOT_ALLOWED or error.code.startswith("PGRST30")
+
+
+def check_schema(patient: Patient) -> Finding | None:
+    """The database has the schema that this code is written for."""
+    answer = patient.schema
+    if isinstance(answer, DatabaseRefused) and answer.code in _NO_FUNCTION:
+        return fail("schema", "it is not there, or older than this check", PUSH)
+    if isinstance(answer, ConvohooksError):
+        return None
+    if answer.version != SCHEMA_VERSION:
+        seen = f"the database has {answer.version}, the code is for {SCHEMA_VERSION}"
+        return fail("schema", seen, PUSH)
+    return ok("schema", f"{answer.version}, as the code wants it")
+
+
+def check_realtime(patient: Patient) -> Finding | None:
+    """Realtime carries what browsers follow."""
+    if isinstance(patient.schema, ConvohooksError):
+        return None
+    missing = [table for table in PUBLISHED if table not in patient.schema.published]
+    if missing:
+        mend = "; ".join(f"alter publication supabase_realtime add table {t}" for t in missing)
+        return fail("realtime", f"does not carry {', '.join(missing)}", f"In SQL: {mend}")
+    return ok("realtime", f"carries {', '.join(PUBLISHED)}")
+
+
+def check_clock(patient: Patient) -> Finding | None:
+    """This machine and the database agree on the time."""
+    if isinstance(patient.schema, ConvohooksError):
+        return None
+    off = max(abs(patient.schema.ahead) - patient.schema.precision, 0.0)
+    seen = f"{off:.1f} s apart from the database's"
+    if off <= SKEW:
+        return ok("clock", seen)
+    judge = fail if off > FAR else warn
+    return judge("clock", seen, "Have this machine's clock set by NTP.")
+
+
+def check_worker(patient: Patient) -> Finding | None:
+    """What is due is claimed: the one sign of a worker that does not depend on its word."""
+    if isinstance(patient.backlog, ConvohooksError):
+        return None
+    seconds = patient.backlog["oldest_due_seconds"]
+    if seconds is None:
+        return ok("worker", "nothing is due: nothing to tell whether one runs")
+    seen = f"an event has been due for {seconds:.0f} s"
+    if seconds > PATIENCE:
+        return fail("worker", f"{seen}, and no worker claims it", "Run `convohooks worker`.")
+    return ok("worker", seen)
+
+
+def check_dead_letters(patient: Patient) -> Finding | None:
+    """Nothing waits for somebody to look at it."""
+    if isinstance(patient.backlog, ConvohooksError):
+        return None
+    dead = patient.backlog["dead"]
+    if dead:
+        mend = "`convohooks events list`, then `convohooks events replay`."
+        return warn("dead letters", f"{dead} events failed too often", mend)
+    return ok("dead letters", "none")

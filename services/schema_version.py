@@ -1,0 +1,5 @@
+"""The schema that this code is written for. Made by `make migration`."""
+
+from __future__ import annotations
+
+SCHEMA_VERSION = "50823b91253b"

@@ -1,0 +1,299 @@
+"""services/doctor: every check says what it saw, and none a secret."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from services import doctor, mounts
+from services.database import DatabaseRefused
+from services.doctor import CHECKS, diagnose, examine, host, project, setup
+from services.doctor.finding import Check, Finding
+from services.doctor.patient import Patient, Schema
+from services.errors import Unavailable
+from services.schema_version import SCHEMA_VERSION
+from services.settings import load_settings
+from services.spool import Spool
+
+HUSH = "hush-hush-hush-hush-hush"
+TEXTS = {
+    "SUPABASE_URL": "https://abc.example.test",
+    "SUPABASE_SECRET_KEY": f"sb_secret_{HUSH}",
+    "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_x",
+    "PUBLIC_BASE_URL": "https://hooks.example.test",
+    "TAVUS_WEBHOOK_TOKEN": f"{HUSH}-1,{HUSH}-2",
+    "METRICS_TOKEN": HUSH,
+}
+SCHEMA = Schema(version=SCHEMA_VERSION, published=project.PUBLISHED, ahead=0.2, precision=0.1)
+BACKLOG = {"received": 0, "failed": 0, "unmatched": 0, "dead": 0, "oldest_due_seconds": None}
+
+Make = Callable[..., Patient]
+
+
+def patient(schema: Any = SCHEMA, backlog: Any = BACKLOG, **texts: str) -> Patient:
+    """Return an installation in good health, but for what is named."""
+    given = {**TEXTS, **texts}
+    return Patient(settings=load_settings(given), texts=given, schema=schema, backlog=backlog)
+
+
+def state(finding: Finding | None) -> str:
+    assert finding is not None
+    assert HUSH not in f"{finding.seen} {finding.mend}"
+    assert (finding.state == "ok") == (finding.mend == "")
+    return finding.state
+
+
+@pytest.mark.parametrize(
+    "check",
+    [check for check in CHECKS if check.__module__ != host.__name__],
+    ids=lambda check: check.__name__,
+)
+def test_good_health_is_ok(check: Check) -> None:
+    assert state(check(patient())) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("texts", "seen"),
+    [
+        ({"TAVUS_WEBHOOK_TOKEN": "short"}, "TAVUS_WEBHOOK_TOKEN has 5 characters"),
+        ({"TAVUS_WEBHOOK_TOKEN": f"{HUSH},short"}, "TAVUS_WEBHOOK_TOKEN has 5 characters"),
+        ({"CALLBACK_SIGNING_KEY": f"{HUSH}\n"}, "CALLBACK_SIGNING_KEY has white space around"),
+        ({"CALLBACK_SIGNING_KEY": "<random>"}, "CALLBACK_SIGNING_KEY is still the example's"),
+        ({"TAVUS_WEBHOOK_SECRET": f"'{HUSH}'"}, "quotation mark"),
+        ({"TAVUS_WEBHOOK_SECRET": "hush hush hush hush hush"}, "white space"),
+    ],
+)
+def test_odd_secrets_are_named_and_not_shown(texts: dict[str, str], seen: str) -> None:
+    finding = setup.check_secrets(patient(**texts))
+
+    assert state(finding) == "fail"
+    assert seen in finding.seen
+    assert not [text for text in texts.values() if text.strip() in finding.seen]
+
+
+def test_closed_door_is_told() -> None:
+    assert state(setup.check_callbacks(patient(TAVUS_WEBHOOK_TOKEN=""))) == "fail"
+    assert state(setup.check_callbacks(patient(TAVUS_WEBHOOK_TOKEN=","))) == "fail"
+
+
+@pytest.mark.parametrize(
+    ("url", "supabase", "expected"),
+    [
+        ("https://hooks.example.test", "https://abc.example.test", "ok"),
+        ("http://hooks.example.test", "https://abc.example.test", "fail"),
+        ("http://127.0.0.1.example.test", "http://127.0.0.1:54321", "fail"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:54321", "ok"),
+        ("http://localhost:8000", "http://[::1]:54321", "ok"),
+        ("http://127.0.0.1:8000", "https://abc.example.test", "fail"),
+        ("https://user:hush-hush-hush-hush-hush@hooks.example.test", "https://x.test", "fail"),
+    ],
+)
+def test_public_address_is_safe(url: str, supabase: str, expected: str) -> None:
+    found = setup.check_public_url(patient(PUBLIC_BASE_URL=url, SUPABASE_URL=supabase))
+
+    assert state(found) == expected
+
+
+def test_processes_that_count_apart_are_told_of() -> None:
+    several = {"WEB_CONCURRENCY": "2"}
+
+    assert setup.check_metrics(patient(METRICS_TOKEN="")) is None
+    assert state(setup.check_metrics(patient(**several))) == "warn"
+    shared = patient(**several, PROMETHEUS_MULTIPROC_DIR="/var/lib/x")
+    assert state(setup.check_metrics(shared)) == "ok"
+
+
+def test_project_that_does_not_answer() -> None:
+    away = patient(schema=Unavailable("no answer"), backlog=Unavailable())
+
+    assert state(project.check_address(away)) == "fail"
+    assert state(project.check_service_key(away)) == "warn"
+    others = [check(away) for check in CHECKS if check.__module__ == project.__name__]
+    assert [finding.name for finding in others if finding] == ["supabase", "service key"]
+
+
+def test_address_of_something_else() -> None:
+    for refused in (DatabaseRefused("no such page", "404"), DatabaseRefused("Supabase refused")):
+        strange = patient(schema=refused)
+
+        assert state(project.check_address(strange)) == "fail"
+        assert state(project.check_service_key(strange)) == "warn"
+    assert state(project.check_address(patient(SUPABASE_URL="http://abc.example.test"))) == "fail"
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (f"sb_secret_{HUSH}", "ok"),
+        (jwt.encode({"role": "service_role", "n": HUSH}, HUSH * 2), "ok"),
+        (jwt.encode({"role": "anon", "n": HUSH}, HUSH * 2), "fail"),
+        (jwt.encode({"n": HUSH}, HUSH * 2), "fail"),
+        (jwt.encode({"role": ["service_role"]}, HUSH * 2), "fail"),
+        (HUSH, "fail"),
+        ("eyJ.eyJ.eyJ", "fail"),
+    ],
+)
+def test_key_is_a_service_key(key: str, expected: str) -> None:
+    found = project.check_service_key(patient(SUPABASE_SECRET_KEY=key))
+
+    assert state(found) == expected
+    assert found is not None
+    assert key not in found.seen
+
+
+@pytest.mark.parametrize("code", ["42501", "PGRST301", "401", ""])
+def test_key_that_supabase_does_not_take(code: str) -> None:
+    refused = patient(
+        schema=DatabaseRefused("Invalid API key", code),
+        backlog=DatabaseRefused("Invalid API key", code),
+    )
+
+    assert state(project.check_service_key(refused)) == "fail"
+    assert project.check_schema(refused) is None
+
+
+def test_schema_that_is_not_there_or_another() -> None:
+    absent = patient(schema=DatabaseRefused("no function", "PGRST202"))
+    other = patient(schema=replace(SCHEMA, version="older"))
+    unnamed = patient(schema=replace(SCHEMA, version=None))
+
+    assert [state(project.check_schema(one)) for one in (absent, other, unnamed)] == ["fail"] * 3
+    assert state(project.check_service_key(absent)) == "warn"
+
+
+def test_realtime_that_carries_too_little() -> None:
+    found = project.check_realtime(patient(schema=replace(SCHEMA, published=("conversations",))))
+
+    assert state(found) == "fail"
+    assert found is not None
+    assert "feedback_sessions, processed_webhook_events, qualification_data" in found.seen
+
+
+@pytest.mark.parametrize(
+    ("ahead", "precision", "expected"),
+    [(4.0, 0.0, "ok"), (-6.0, 0.0, "warn"), (-6.0, 2.0, "ok"), (61.0, 0.0, "fail")],
+)
+def test_clocks_agree(ahead: float, precision: float, expected: str) -> None:
+    apart = replace(SCHEMA, ahead=ahead, precision=precision)
+
+    assert state(project.check_clock(patient(schema=apart))) == expected
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(None, "ok"), (59.0, "ok"), (61.0, "fail")])
+def test_due_events_tell_of_the_worker(seconds: float | None, expected: str) -> None:
+    waiting = patient(backlog={**BACKLOG, "oldest_due_seconds": seconds})
+
+    assert state(project.check_worker(waiting)) == expected
+
+
+def test_dead_letters_are_told_of() -> None:
+    assert state(project.check_dead_letters(patient(backlog={**BACKLOG, "dead": 3}))) == "warn"
+
+
+@pytest.fixture(name="on_disk")
+def _on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever /tmp lies on, it counts as a disk."""
+    monkeypatch.setattr(mounts, "IN_MEMORY", frozenset())
+    monkeypatch.setattr(mounts, "filesystem", lambda path, *_: "ext4")
+
+
+def test_without_a_spool_it_is_told_what_is_lost() -> None:
+    hosted = host.check_spool_place(patient())
+    local = host.check_spool_place(patient(SUPABASE_URL="http://127.0.0.1:54321"))
+
+    assert (state(hosted), state(local)) == ("warn", "ok")
+    assert "events are lost of" in hosted.seen
+    assert "tavus" in hosted.seen
+    assert host.check_spool_room(patient()) is None
+    assert host.check_spool_rows(patient()) is None
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_spool_is_looked_at_and_never_made(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    well = patient(SPOOL_PATH=str(path), SPOOL_MAX_BYTES="1000000")
+
+    assert state(host.check_spool_place(well)) == "ok"
+    assert state(host.check_spool_room(well)) == "ok"
+    assert host.check_spool_rows(well) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_spool_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "broken.db").write_bytes(b"no database at all" * 1000)
+    broken = patient(SPOOL_PATH=str(tmp_path / "broken.db"))
+    nowhere = patient(SPOOL_PATH=str(tmp_path / "nowhere" / "spool.db"))
+
+    assert state(host.check_spool_place(broken)) == "fail"
+    assert host.check_spool_rows(broken) is None
+    assert state(host.check_spool_place(nowhere)) == "fail"
+    assert host.check_spool_room(nowhere) is None
+
+
+def test_spool_that_would_not_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lying = patient(SPOOL_PATH=str(tmp_path / "spool.db"))
+
+    monkeypatch.setattr(mounts, "filesystem", lambda path, *_: "tmpfs")
+    in_memory = host.check_spool_place(lying)
+    monkeypatch.setattr(mounts, "filesystem", lambda path, *_: "overlay")
+    in_container = host.check_spool_place(lying)
+
+    assert (state(in_memory), state(in_container)) == ("fail", "warn")
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_spool_without_room_or_with_what_nobody_takes(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    spool = Spool(path)
+    spool.put({"n": 1})
+    spool.set_aside(1, "no")
+    full = patient(SPOOL_PATH=str(path), SPOOL_MAX_BYTES="999999999999999")
+
+    assert state(host.check_spool_room(full)) == "fail"
+    assert state(host.check_spool_rows(full)) == "fail"
+
+
+def test_redis_is_asked() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        absent = patient(RATE_LIMIT_STORAGE_URL=f"redis://:{HUSH}@127.0.0.1:{port}")
+        wrong = patient(RATE_LIMIT_STORAGE_URL=f"redis://:{HUSH}@127.0.0.1:{port}?nonsense=1")
+
+        assert state(host.check_rate_limits(absent)) == "fail"
+        assert state(host.check_rate_limits(wrong)) == "fail"
+    assert state(host.check_rate_limits(patient())) == "ok"
+
+
+def test_service_that_is_not_there() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+
+        assert state(host.check_service(patient(PORT=str(port)))) == "warn"
+
+
+def test_wrong_settings_are_all_there_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor, "raw_settings", lambda: {**TEXTS, "SUPABASE_URL": "nowhere"})
+
+    [finding] = examine()
+
+    assert (finding.name, finding.state) == ("settings", "fail")
+    assert "SUPABASE_URL" in finding.seen
+
+
+def test_one_function_and_one_entry_make_a_check() -> None:
+    assert {check.__name__ for check in CHECKS} == {
+        name
+        for module in (setup, project, host)
+        for name in vars(module)
+        if name.startswith("check_")
+    }
+    assert len(diagnose(patient(schema=Unavailable(), backlog=Unavailable()))) >= 5
