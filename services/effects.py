@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Literal
 
 Json = Any
 """A value as `json.loads` gives it: sanitised, so that jsonb takes it."""
+
+Relayed = Literal[True] | None
+"""Whether a browser told it: whatever the sender itself tells of the same outranks it, in SQL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,7 @@ class ConversationChange:
     conversation_name: str | None = None
     perception_analysis: str | None = None
     recording_url: str | None = None
+    relayed: Relayed = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,10 @@ class Message:
     sentiment: str | None = None
     intent: str | None = None
     confidence: float | None = None
+    seq: int | None = None
+    turn_idx: int | None = None
+    inference_id: str | None = None
+    relayed: Relayed = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +79,7 @@ class ToolCall:
     execution_time_ms: float | None = None
     finished_at: datetime | None = None
     reported: bool = False
+    relayed: Relayed = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +91,7 @@ class Completion:
     columns: dict[str, str | None]
     at: datetime | None = None
     raw_payload: dict[str, Json] | None = None
+    relayed: Relayed = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,11 +130,17 @@ NOTHING = Effects()
 
 def to_json(value: object) -> Json:
     """Return effects as JSON values: no absent fields, times as ISO 8601 in UTC."""
-    if is_dataclass(value):
-        pairs = ((field.name, getattr(value, field.name)) for field in fields(value))
-        return {name: to_json(item) for name, item in pairs if item is not None and item != ()}
     if isinstance(value, tuple):
         return [to_json(item) for item in value]
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
-    return value
+    names = _field_names(type(value))  # type: ignore[arg-type]  # mypy: a type has no hash
+    if names is None:
+        return value
+    pairs = ((name, getattr(value, name)) for name in names)
+    return {name: to_json(item) for name, item in pairs if item is not None and item != ()}
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...] | None:
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None

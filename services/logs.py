@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -25,9 +24,11 @@ def configure(level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            _mask,
             renderer,
+            _mask,
         ],
+        # One write a line: unbuffered, `print` would make two.
+        logger_factory=structlog.WriteLoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         cache_logger_on_first_use=True,
     )
@@ -44,7 +45,5 @@ class MaskingFilter(logging.Filter):
         return True
 
 
-def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {
-        name: mask_log(value) if isinstance(value, str) else value for name, value in event.items()
-    }
+def _mask(_: Any, __: str, line: Any) -> str:
+    return mask_log(str(line))

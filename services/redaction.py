@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 ECHOED_URL = "webhook_url"
 # JSON is UTF-8; what comes in another encoding is refused, and kept all the same.
 ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
+CONVERSATIONS = 1024
+"""Whose tokens are remembered in every way they may be written."""
 
 _STRING_LITERAL = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 # The query as it stands in the bytes, also where the rest of the body is no JSON.
@@ -28,22 +31,20 @@ def mask_body(body: bytes, payload: Any, secrets: Sequence[str]) -> bytes:
     `payload` is the same body, parsed. Everything else stays as it is, byte for byte.
     """
     urls = frozenset(url for url in _echoed_urls(payload) if "?" in url)
-    written = _written(secrets)
     masked = bytearray(body)
-    for secret in written:
-        for encoding in ENCODINGS:
-            _mask_plain(masked, secret.encode(encoding, "surrogatepass"))
+    for encoded in _encoded(tuple(secrets)):
+        _mask_plain(masked, encoded)
     for query in _PLAIN_QUERY.finditer(body):
         _overwrite(masked, [query.span(1)])
     if urls or (secrets and b"\\" in body):
         for literal in _STRING_LITERAL.finditer(body):
-            _mask_literal(masked, literal, urls, written)
+            _mask_literal(masked, literal, urls, _written(tuple(secrets)))
     return bytes(masked)
 
 
 def mask_payload(value: Any, secrets: Sequence[str]) -> Any:
     """Return a parsed copy without `webhook_url`, with every secret in its strings overwritten."""
-    return _masked(value, _written(secrets))
+    return _masked(value, _written(tuple(secrets)))
 
 
 def mask_log(text: str) -> str:
@@ -63,9 +64,17 @@ def _echoed_urls(value: Any) -> Iterator[str]:
             yield from _echoed_urls(item)
 
 
-def _written(secrets: Iterable[str]) -> set[str]:
+@lru_cache(CONVERSATIONS)
+def _written(secrets: tuple[str, ...]) -> frozenset[str]:
     """Return each secret as it may be written: plainly, or percent-encoded."""
-    return {form for secret in secrets if secret for form in (secret, quote(secret, safe=""))}
+    forms = (form for secret in secrets if secret for form in (secret, quote(secret, safe="")))
+    return frozenset(forms)
+
+
+@lru_cache(CONVERSATIONS)
+def _encoded(secrets: tuple[str, ...]) -> frozenset[bytes]:
+    written = _written(secrets)
+    return frozenset(s.encode(name, "surrogatepass") for s in written for name in ENCODINGS)
 
 
 def _masked(value: Any, written: Iterable[str]) -> Any:

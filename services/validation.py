@@ -25,7 +25,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     Raises Malformed, saying what was found.
     """
     try:
-        value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        value = _decoder.decode(body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise Malformed(f"The body is not UTF-8 at byte {error.start}.") from None
     except RecursionError:
@@ -34,7 +34,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise Malformed(f"The body is not JSON: {error}.") from None
     if not isinstance(value, dict):
         raise Malformed(f"The body is a JSON {_kind(value)}; an object was wanted.")
-    cleaned: dict[str, Any] = _storable(value, MAX_DEPTH)
+    cleaned: dict[str, Any] = _storable(value, MAX_DEPTH) if _is_suspect(body) else value
     return cleaned
 
 
@@ -65,11 +65,25 @@ def _refuse_constant(name: str) -> Never:
     raise ValueError(f"{name} is no JSON number")
 
 
+def _finite(number: str) -> float | None:
+    value = float(number)
+    return value if math.isfinite(value) else None
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+
+
+def _is_suspect(body: bytes) -> bool:
+    """Tell whether a JSON text may hold what jsonb refuses, or nest too deeply.
+
+    NUL and lone surrogates can only be written as escapes there (RFC 8259, section 7).
+    """
+    return b"\\u" in body or body.count(b"{") + body.count(b"[") > MAX_DEPTH
+
+
 def _storable(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return storable(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
     if not isinstance(value, dict | list):
         return value
     if depth == 0:

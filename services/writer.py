@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from threading import Condition, Event, Thread
+from threading import Condition, Event, Lock, Thread
 from typing import Any
 
 from services.breaker import Breaker
@@ -63,7 +63,7 @@ class Writer:
         self._clock = clock
         self._sleep = sleep
         self._queue: deque[_Waiting] = deque()
-        self._arrived = Condition()
+        self._arrived = Condition(Lock())
         self._committers: list[Thread] = []
 
     def submit(self, row: Row, size: int) -> Result:
@@ -115,15 +115,20 @@ class Writer:
         while True:
             with self._arrived:
                 self._arrived.wait_for(lambda: self._queue)
+            time.sleep(0)  # whoever has an event ready by now comes along
+            with self._arrived:
                 batch = self._take()
-            self._commit(batch)
+            if batch:
+                self._commit(batch)
 
     def _take(self) -> list[_Waiting]:
-        batch = [self._queue.popleft()]
-        size = batch[0].size
-        while self._queue and len(batch) < MAX_EVENTS and size + self._queue[0].size <= MAX_BYTES:
+        batch: list[_Waiting] = []
+        size = 0
+        while self._queue and len(batch) < MAX_EVENTS:
+            size += self._queue[0].size
+            if batch and size > MAX_BYTES:
+                break
             batch.append(self._queue.popleft())
-            size += batch[-1].size
         return batch
 
     def _commit(self, batch: list[_Waiting]) -> None:

@@ -15,14 +15,22 @@ alter table public.conversation_messages
     add column if not exists sentiment text,
     add column if not exists intent text,
     add column if not exists confidence double precision,
+    add column if not exists seq bigint,
+    add column if not exists turn_idx bigint,
+    add column if not exists inference_id text,
+    add column if not exists relayed boolean not null default false,
     add column if not exists created_at timestamptz default now();
 alter table public.conversation_messages alter column timestamp drop not null;
 comment on column public.conversation_messages.origin is 'live or transcript.';
 comment on column public.conversation_messages.position is 'Place in the transcript, from 0; null while live.';
+comment on column public.conversation_messages.seq is 'The sender''s count of a live talk''s events: messages are read by position, seq, turn_idx, timestamp.';
+comment on column public.conversation_messages.relayed is 'A browser told it; the sender''s own word replaces it.';
 
 -- One row per message. Partial: rows from before this schema have no origin and may repeat.
 create unique index if not exists conversation_messages_message_key
 on public.conversation_messages (conversation_id, message_id) where origin is not null;
+-- Whether the sender's own word has anything to replace is asked at every message.
+create index if not exists conversation_messages_relayed_idx on public.conversation_messages (conversation_id) where relayed;
 
 alter table public.conversation_messages enable row level security;
 revoke all on public.conversation_messages from anon, authenticated;
@@ -81,11 +89,14 @@ grant execute on function private.annotate_transcript(text) to service_role;
 create or replace function private.apply_messages(p_conversation_id text, p_messages jsonb) returns void
 language plpgsql set search_path = '' as $$
 begin
-    insert into private.message_annotations
-    select p_conversation_id, m.message_id, m.role, md5(m.content), m.timestamp, m.sentiment, m.intent, m.confidence
-    from jsonb_populate_recordset(null::public.conversation_messages, p_messages) m
-    where coalesce(m.sentiment, m.intent, m.confidence::text) is not null
-    on conflict do nothing;
+    -- Few senders annotate, and every message comes through here.
+    if p_messages @? '$[*] ? (exists (@.sentiment) || exists (@.intent) || exists (@.confidence))' then
+        insert into private.message_annotations
+        select p_conversation_id, m.message_id, m.role, md5(m.content), m.timestamp, m.sentiment, m.intent, m.confidence
+        from jsonb_populate_recordset(null::public.conversation_messages, p_messages) m
+        where coalesce(m.sentiment, m.intent, m.confidence::text) is not null
+        on conflict do nothing;
+    end if;
 
     if exists (
         select 1 from private.conversation_facts f
@@ -95,11 +106,27 @@ begin
         return;
     end if;
 
-    insert into public.conversation_messages (conversation_id, message_id, role, content,
-        content_length, origin, timestamp, sentiment, intent, confidence)
-    select p_conversation_id, m.message_id, m.role, m.content,
-        length(m.content), 'live', m.timestamp, m.sentiment, m.intent, m.confidence
+    -- What one party said in one inference is one message: the sender's own word in place of a browser's.
+    if not p_messages @? '$[*] ? (@.relayed == true)' and exists (
+        select 1 from public.conversation_messages told
+        where told.conversation_id = p_conversation_id and told.relayed
+    ) then
+        delete from public.conversation_messages told
+        using jsonb_populate_recordset(null::public.conversation_messages, p_messages) m
+        where told.conversation_id = p_conversation_id and told.relayed
+            and (told.message_id = m.message_id or (told.inference_id = m.inference_id and told.role = m.role));
+    end if;
+
+    insert into public.conversation_messages (conversation_id, message_id, role, content, content_length,
+        origin, timestamp, sentiment, intent, confidence, seq, turn_idx, inference_id, relayed)
+    select p_conversation_id, m.message_id, m.role, m.content, length(m.content),
+        'live', m.timestamp, m.sentiment, m.intent, m.confidence, m.seq, m.turn_idx, m.inference_id, coalesce(m.relayed, false)
     from jsonb_populate_recordset(null::public.conversation_messages, p_messages) m
+    where m.relayed is null or not exists (
+        select 1 from public.conversation_messages own
+        where own.conversation_id = p_conversation_id and not own.relayed
+            and own.inference_id = m.inference_id and own.role = m.role
+    )
     on conflict do nothing;
 end
 $$;

@@ -6,9 +6,13 @@ create or replace function private.bind_conversation(
 language plpgsql set search_path = '' as $$
 begin
     select true, c.conversation_id into allowed, conversation_id
-    from public.conversations c where c.id = p_ref for update;
+    from public.conversations c where c.id = p_ref;
     allowed := coalesce(allowed, false);
 
+    if allowed and conversation_id is null and p_conversation_id is not null then
+        -- Nobody has named it yet: of two events only one may.
+        select c.conversation_id into conversation_id from public.conversations c where c.id = p_ref for update;
+    end if;
     if allowed and conversation_id is null and p_conversation_id is not null then
         if exists (select 1 from public.conversations c where c.conversation_id = p_conversation_id) then
             allowed := false;
@@ -102,7 +106,9 @@ declare
 begin
     for item in
         select e.value, e.n from jsonb_array_elements(batch) with ordinality as e (value, n)
-        order by e.value ->> 'conversation_id' collate "C", e.value ->> 'event_key' collate "C", e.n
+        order by e.value ->> 'conversation_id' collate "C",
+            -- A conversation's lock holds off all others, so its events stay in the order of their arrival.
+            case when not e.value ? 'conversation_id' then e.value ->> 'event_key' end collate "C", e.n
     loop
         begin
             results[item.n] := private.receive_event(item.value);

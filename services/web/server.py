@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import gevent
+from gevent import monkey
 from gunicorn.workers.ggevent import GeventWorker
 
 from services.errors import ConvohooksError
@@ -29,6 +31,15 @@ class Worker(GeventWorker):
     """
 
     request_timeout = 30.0
+
+    def patch(self) -> None:
+        """Make the process gevent's, but for `poll`.
+
+        httpx polls an idle connection, without waiting, before it sends anything on it; gevent's
+        own `poll` would let every other request go first.
+        """
+        super().patch()
+        select.poll = monkey.get_original("select", "poll")  # type: ignore[misc]
 
     def timeout_ctx(self) -> Any:
         """Limit the wait for a request's line and headers; then the connection is closed."""

@@ -19,12 +19,16 @@ export function createFeed({ databaseUrl, sql, tables }) {
   let up = Promise.withResolvers();
   let isUp = false;
 
+  function isHeard(change) {
+    return audienceOf(change).length > 0;
+  }
+
+  function audienceOf(change) {
+    return [...channels].filter((channel) => channel.bindings.some((binding) => names(binding, change)));
+  }
+
   function onChange(change) {
-    const audience = [...channels].filter((channel) =>
-      channel.bindings.some((binding) => names(binding, change)),
-    );
-    if (!audience.length) return;
-    queue.push({ ...change, audience });
+    queue.push({ ...change, audience: audienceOf(change) });
     if (!draining) drain();
   }
 
@@ -86,7 +90,7 @@ export function createFeed({ databaseUrl, sql, tables }) {
     for (const channel of [...channels]) channel.fail();
   }
 
-  const stop = followPublication({ databaseUrl, onChange, onUp: goUp, onDown: goDown });
+  const stop = followPublication({ databaseUrl, isHeard, onChange, onUp: goUp, onDown: goDown });
   return {
     whenUp: () => up.promise,
     add: (channel) => channels.add(channel),

@@ -12,9 +12,10 @@ const IS_KEY = 1;
 /**
  * A function that takes one message and returns a change or null. A change is
  * {type, relation, committedAt, size, record, oldRecord}; records map a column to its text, null or, when
- * the value was stored out of line and did not change, nothing.
+ * the value was stored out of line and did not change, nothing. Nothing is made of a change for which
+ * `isHeard({type, relation})` is false.
  */
-export function createDecoder() {
+export function createDecoder(isHeard) {
   const relations = new Map();
   let transaction = null;
 
@@ -33,6 +34,7 @@ export function createDecoder() {
 
   function change(type, reader) {
     const relation = relations.get(reader.uint32());
+    if (!isHeard({ type, relation })) return null;
     const records = { record: null, oldRecord: null };
     while (!reader.atEnd()) {
       const isNew = reader.char() === NEW_TUPLE;

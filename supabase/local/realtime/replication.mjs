@@ -28,15 +28,18 @@ const OPTIONS = {
   },
 };
 
-/** Call `onChange` for every committed change, `onUp` and `onDown` as the stream comes and goes; returns stop(). */
-export function followPublication({ databaseUrl, onChange, onUp, onDown }) {
+/**
+ * Call `onChange` for every committed change that `isHeard`, `onUp` and `onDown` as the stream comes and goes;
+ * returns stop().
+ */
+export function followPublication({ databaseUrl, isHeard, onChange, onUp, onDown }) {
   let stopped = false;
   let session = null;
   let lastError = "";
 
   async function run() {
     while (!stopped) {
-      session = openSession(databaseUrl);
+      session = openSession(databaseUrl, isHeard);
       await session.stream(onChange, onUp).then(() => (lastError = ""), report);
       onDown();
       await session.close();
@@ -57,13 +60,13 @@ export function followPublication({ databaseUrl, onChange, onUp, onDown }) {
   };
 }
 
-function openSession(databaseUrl) {
+function openSession(databaseUrl, isHeard) {
   const closed = Promise.withResolvers();
   const sql = postgres(databaseUrl, { ...OPTIONS, onclose: () => closed.resolve() });
 
   async function stream(onChange, onUp) {
     const messages = await start(sql);
-    const decode = createDecoder();
+    const decode = createDecoder(isHeard);
     messages.on("error", (error) => closed.reject(error));
     messages.on("close", () => closed.resolve());
     messages.on("data", (bytes) => receive(bytes, messages, decode, onChange));
