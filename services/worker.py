@@ -6,7 +6,6 @@ Any number of workers may run, on any hosts: a claim is a lease, and only who ho
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 import structlog
 
 from services import effects as effects_as
+from services.chores import Chore
 from services.database import Database
 from services.errors import ConvohooksError, Malformed
 from services.events import WebhookEventProcessingService
@@ -32,10 +32,6 @@ IDLE = 1.0
 AWAY = 5.0
 """Seconds to wait when Supabase cannot be reached."""
 
-PRUNE_BATCH = 500
-PRUNE_EVERY = 60.0
-"""Seconds between two looks for what is too old, once nothing was left."""
-
 log = structlog.get_logger()
 
 Claimed = Mapping[str, Any]
@@ -49,25 +45,24 @@ class Worker:
     database: Database
     events: WebhookEventProcessingService
     providers: Sequence[Provider]
-    retention_days: int
-    dead_retention_days: int
+    chores: Sequence[Chore] = ()
     lease: float = LEASE
     idle: float = IDLE
     wait: Callable[[int], float | None] = next_wait
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Work until `stopping` is set."""
-        next_prune = 0.0
+        """Work until `stopping` is set, the chores beside it."""
+        chores = [chore.start(self.stopping) for chore in self.chores]
         while not self.stopping.is_set():
             try:
                 pause = 0.0 if self.work() else self.idle
-                if time.monotonic() >= next_prune:
-                    next_prune = time.monotonic() + (0.0 if self.prune() else PRUNE_EVERY)
             except ConvohooksError as error:
                 log.warning("worker waits", reason=error.detail)
                 pause = AWAY
             self.stopping.wait(pause)
+        for chore in chores:
+            chore.join()
 
     def work(self) -> int:
         """Claim one batch and finish it; return how many events it held. Raises Unavailable."""
@@ -80,13 +75,6 @@ class Worker:
         for outcome in self.database.finish_events(claim, answers):
             log.info("attempt", event_id=outcome["id"], outcome=outcome["outcome"])
         return len(batch)
-
-    def prune(self) -> bool:
-        """Remove a batch of what is too old; return whether more may be left."""
-        counts = self.database.prune(self.retention_days, self.dead_retention_days, PRUNE_BATCH)
-        if any(counts.values()):
-            log.info("pruned", **counts)
-        return PRUNE_BATCH in counts.values()
 
     def _handle(self, event: Claimed) -> Outcome:
         answer = {"id": event["id"], "retry_seconds": self.wait(event["tries"])}

@@ -19,6 +19,7 @@ from services.events import WebhookEventProcessingService
 from services.local.stack import LocalStack
 from services.provider import Provider
 from services.providers.tavus import TAVUS
+from services.retention import Retention
 from services.security import sha256_hex
 from services.settings import load_settings
 from services.worker import Worker
@@ -51,8 +52,6 @@ def _make_worker(database: Database) -> Callable[..., Worker]:
             database=database,
             events=WebhookEventProcessingService(lookups=Rows()),
             providers=[provider],
-            retention_days=30,
-            dead_retention_days=60,
             wait=lambda tries: 0.0 if tries <= 5 else None,
             **overrides,
         )
@@ -272,7 +271,7 @@ def test_worker_that_is_told_to_stop_finishes_what_it_has(
 
 
 def test_what_is_too_old_is_removed_and_still_known(
-    db: psycopg.Connection, make_worker: Callable[..., Worker]
+    db: psycopg.Connection, database: Database
 ) -> None:
     conversation = new_conversation_id()
     make_conversation(db, conversation)
@@ -291,7 +290,7 @@ def test_what_is_too_old_is_removed_and_still_known(
         [conversation],
     )
 
-    while make_worker().prune():
+    while Retention(database=database, days=30, dead_days=60).prune():
         pass
 
     kept = rows(
