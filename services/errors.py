@@ -6,9 +6,12 @@ ConvohooksError
 │   └── NotJson       415
 ├── Forbidden         403
 ├── NotFound          404
+├── Conflict          409
 ├── BodyTooLarge      413
+├── Unprocessable     422
 ├── TooManyRequests   429, with Retry-After and RateLimit headers
 ├── Unavailable       503, with Retry-After
+├── BadGateway        502
 └── SettingsError     at start-up only
 """
 
@@ -62,6 +65,20 @@ class NotFound(ConvohooksError):
     title = "Not found"
 
 
+class Conflict(ConvohooksError):
+    """This cannot be done now."""
+
+    status = 409
+    title = "Conflict"
+
+
+class Unprocessable(ConvohooksError):
+    """A field is wrong."""
+
+    status = 422
+    title = "Unprocessable content"
+
+
 class BodyTooLarge(ConvohooksError):
     """The body is larger than the limit."""
 
@@ -88,6 +105,13 @@ class Unavailable(ConvohooksError):
     status = 503
     title = "Service unavailable"
     retry_after = 5
+
+
+class BadGateway(ConvohooksError):
+    """A service that this one needs has refused."""
+
+    status = 502
+    title = "Bad gateway"
 
 
 class SettingsError(ConvohooksError):

@@ -50,7 +50,8 @@ def test_the_deployed_service_needs_no_local_tools() -> None:
     for path in SOURCES:
         if not str(path).startswith(allowed):
             assert not any(
-                name.startswith(("services.local", "services.cli")) for name in imported(path)
+                f"{name}.".startswith(("services.local.", "services.cli."))
+                for name in imported(path)
             ), path
 
 

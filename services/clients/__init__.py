@@ -1,0 +1,1 @@
+"""The APIs of senders, as this service calls them."""

@@ -1,0 +1,131 @@
+"""One way to call a vendor's HTTP API: key, timeout, retries where they are safe, our errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from services.errors import BadGateway, ConvohooksError, Unavailable
+
+CONNECT, READ = 3.05, 15.0
+"""Seconds until the vendor takes the connection, and between two bytes of its answer."""
+LONGEST_WAIT = 5
+"""Seconds of a Retry-After that are waited out; a longer one is for the caller to wait."""
+UNCHANGED = 304
+
+Json = Any
+Explain = Callable[[int, str], ConvohooksError | None]
+
+
+class ApiRefused(BadGateway):
+    """The vendor refused the call."""
+
+    def __init__(self, detail: str, status: int) -> None:
+        """Keep the vendor's status; our own answer is 502."""
+        super().__init__(detail)
+        self.vendor_status = status
+
+
+class ApiClient:
+    """Calls one vendor. Only reads are repeated by it, after 429, 502, 503 and 504.
+
+    Every method raises Unavailable when the vendor cannot be reached (a call that was sent may
+    have been carried out), ApiRefused when it answers 4xx or 5xx or no JSON, and whatever
+    `explain(status, sentence)` returns for a refusal in place of ApiRefused.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        explain: Explain = lambda status, sentence: None,
+        read_timeout: float = READ,
+    ) -> None:
+        """Keep the address and headers; connect later, after gunicorn has forked."""
+        self._name = name
+        self._base_url = base_url.rstrip("/")
+        self._headers = {"User-Agent": "Convohooks", "Accept": "application/json", **headers}
+        self._explain = explain
+        self._timeout = (CONNECT, read_timeout)
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        retry = Retry(
+            total=2,
+            allowed_methods={"GET"},
+            status_forcelist={429, 502, 503, 504},
+            backoff_factor=0.3,
+            raise_on_status=False,
+            retry_after_max=LONGEST_WAIT,
+        )
+        session = requests.Session()
+        session.headers.update(self._headers)
+        session.trust_env = False  # a proxy or a .netrc of the machine must not see the key
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=retry))
+        return session
+
+    def get(self, path: str, **query: str | int) -> Json:
+        """Return what is at a path."""
+        return self._call("GET", path, params=query)
+
+    def post(self, path: str, body: Json = None) -> Json:
+        """Create or do something; never repeated."""
+        return self._call("POST", path, json=body)
+
+    def patch(self, path: str, body: Json) -> Json:
+        """Change something; None when the vendor says that nothing changed."""
+        return self._call("PATCH", path, json=body)
+
+    def delete(self, path: str, **query: str | int) -> Json:
+        """Remove something."""
+        return self._call("DELETE", path, params=query)
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Json:
+        try:
+            answer = self._session.request(
+                method,
+                self._base_url + path,
+                timeout=self._timeout,
+                allow_redirects=False,  # the key goes to this vendor's address only
+                **arguments,
+            )
+        except requests.RequestException as error:
+            raise Unavailable(
+                f"{self._name} cannot be reached ({type(error).__name__})."
+            ) from error
+        return self._read(answer)
+
+    def _read(self, answer: requests.Response) -> Json:
+        status = answer.status_code
+        if status == UNCHANGED:
+            return None
+        if not answer.ok or status >= 300:
+            sentence = _sentence(answer)
+            raise self._explain(status, sentence) or ApiRefused(
+                f"{self._name} refused the call ({status}): {sentence}", status
+            )
+        if not answer.content:
+            return None
+        try:
+            return answer.json()
+        except ValueError:
+            raise ApiRefused(f"{self._name} answered {status} with no JSON.", status) from None
+
+
+def _sentence(answer: requests.Response) -> str:
+    """Return what a vendor says of its refusal; Tavus says it as `error` or as `message`."""
+    try:
+        told = answer.json()
+    except ValueError:
+        told = None
+    named = told if isinstance(told, dict) else {}
+    sentence = named.get("message") or named.get("error") or answer.reason or "no reason given"
+    return str(sentence)[:300]
