@@ -47,20 +47,30 @@ using (
     or (select private.is_admin())
 );
 
--- Store the scores of the transcript that is now the conversation's.
+-- Store the scores of the transcript that is now the conversation's. Those that a better analyzer made of the same words
+-- stay; see private.feedback_analyses.
 create or replace function private.apply_feedback(
     p_conversation public.conversations, p_feedback jsonb, p_transcript jsonb
 ) returns void
-language sql set search_path = '' as $$
-    insert into public.feedback_sessions (user_id, scenario_id, conversation_id, score, completed_at,
+language plpgsql set search_path = '' as $$
+declare
+    is_kept boolean := private.await_analysis(
+        p_conversation.id, private.words_md5(p_transcript),
+        coalesce(p_feedback #>> '{analysis,outcome}' = 'talk', false)
+    );
+begin
+    insert into public.feedback_sessions as f (user_id, scenario_id, conversation_id, score, completed_at,
         duration, transcript, analysis, analyzer, version)
-    select p_conversation.user_id, p_conversation.scenario_id, p_conversation.id, f.score,
-        coalesce(f.completed_at, p_conversation.ended_at, now()), p_conversation.duration_seconds,
-        p_transcript, f.analysis, f.analyzer, 1
-    from jsonb_populate_record(null::public.feedback_sessions, p_feedback) f
+    select p_conversation.user_id, p_conversation.scenario_id, p_conversation.id, n.score,
+        coalesce(n.completed_at, p_conversation.ended_at, now()), p_conversation.duration_seconds,
+        p_transcript, n.analysis, n.analyzer, 1
+    from jsonb_populate_record(null::public.feedback_sessions, p_feedback) n
     on conflict (conversation_id) where version is not null do update
-    set score = excluded.score, completed_at = excluded.completed_at, duration = excluded.duration,
-        transcript = excluded.transcript, analysis = excluded.analysis, analyzer = excluded.analyzer
+    set completed_at = excluded.completed_at, duration = excluded.duration, transcript = excluded.transcript,
+        score = case when is_kept then f.score else excluded.score end,
+        analysis = case when is_kept then f.analysis else excluded.analysis end,
+        analyzer = case when is_kept then f.analyzer else excluded.analyzer end;
+end
 $$;
 revoke execute on function private.apply_feedback(public.conversations, jsonb, jsonb) from public, anon, authenticated;
 grant execute on function private.apply_feedback(public.conversations, jsonb, jsonb) to service_role;

@@ -51,8 +51,10 @@ def test_a_thoughtful_talk_scores_higher_than_a_curt_one() -> None:
     assert curt
     assert kind
     assert kind.score > curt.score
-    assert "Completed the conversation" in kind.analysis["strengths"]
-    assert "Consider more detailed responses" in curt.analysis["areasForImprovement"]
+    completed, *_ = kind.analysis["strengths"]
+    detail, *_ = curt.analysis["areasForImprovement"]
+    assert completed.startswith("Completed the conversation (line 2: “I understand, thank you")
+    assert detail == "Consider more detailed responses (line 2: “Fine.”)"
 
 
 def test_a_scenario_may_name_phrases_to_look_for() -> None:
