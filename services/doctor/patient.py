@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from services.database import Database
 from services.errors import ConvohooksError
@@ -46,15 +44,6 @@ def meet(settings: Settings, texts: Mapping[str, str]) -> Patient:
     finally:
         database.close()
     return Patient(settings=settings, texts=texts, schema=schema, backlog=backlog)
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address is this machine's own."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _answer(ask: Callable[[], Answer]) -> Answer | ConvohooksError:

@@ -6,8 +6,9 @@ import jwt
 
 from services.database import DatabaseRefused
 from services.doctor.finding import Finding, fail, ok, warn
-from services.doctor.patient import Patient, is_loopback
+from services.doctor.patient import Patient
 from services.errors import ConvohooksError, Unavailable
+from services.public_url import is_loopback
 from services.schema_version import SCHEMA_VERSION
 
 PUBLISHED = ("conversations", "feedback_sessions", "processed_webhook_events", "qualification_data")

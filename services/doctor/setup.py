@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from services.doctor.finding import Finding, fail, ok, warn
-from services.doctor.patient import Patient, is_loopback
+from services.doctor.patient import Patient
+from services.public_url import is_loopback
 
 SECRETS = (
     "SUPABASE_SECRET_KEY",

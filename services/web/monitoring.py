@@ -13,6 +13,8 @@ from services import security
 from services.database import Database
 from services.errors import ConvohooksError, NotFound, Unauthorized, Unavailable
 from services.metrics import CONTENT_TYPE
+from services.public_url import public_url
+from services.reach import prove
 from services.situation import Situation
 from services.spool import Counts, Spool
 from services.wiring import Services
@@ -62,12 +64,14 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.get("/health")
     def health() -> dict[str, object]:
+        if proof := prove(services.settings, request.args.get("proof", "")):
+            return {"proof": proof}
         totals = remembered.get("totals") or _totals(services.database)
         if totals is not None:
             remembered["totals"] = totals
         return Health(
             status="healthy" if totals else "degraded",
-            webhook_url=services.settings.public_base_url + WEBHOOK_PATH,
+            webhook_url=public_url(services.settings) + WEBHOOK_PATH,
             last_24h=totals,
             uptime=round(time.monotonic() - started, 3),
         ).model_dump()

@@ -1,0 +1,1 @@
+"""What is set up at Tavus itself: objectives, a persona, and the callback URLs they hold."""
