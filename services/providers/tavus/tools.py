@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from services.effects import Effects, Json, Projection, ToolCall
 from services.provider import Lookups
 from services.providers.tavus.keys import bounded, fingerprint, place
 from services.providers.tavus.models import ToolCalled, ToolReported
-from services.tool_calls import TOOLS, ToolResult, WebhookToolCallService, parse_arguments
+from services.tool_calls import WebhookToolCallService
+from services.tools.registry import TOOLS
+from services.tools.tool import ToolResult, parse_arguments
 
 FAILED = frozenset({"error", "failed", "failure", "timeout"})
 
 
 def call_tool(event: ToolCalled, lookups: Lookups) -> Effects:
-    """Run the tool, store the call, and show its outcome."""
+    """Run the tool, store the call, and show its outcome.
+
+    One that acts outside is run only for a call over HTTP, which can be claimed first.
+    """
+    if event.name in TOOLS and TOOLS[event.name].acts_outside:
+        return Effects(tool_call=_called(event, None))
     tools = WebhookToolCallService(lookups=lookups)
-    outcome = tools.run(event.name, event.arguments, event.conversation_id)
+    return show_outcome(event, tools.run(event.name, event.arguments, event.conversation_id))
+
+
+def show_outcome(
+    event: ToolCalled,
+    outcome: ToolResult,
+    *,
+    reported: bool = False,
+    execution_time_ms: float | None = None,
+) -> Effects:
+    """Store a call with its outcome, and show it."""
+    called = _called(event, outcome)
     return Effects(
-        tool_call=_called(event, outcome),
+        tool_call=replace(called, reported=reported, execution_time_ms=execution_time_ms),
         projections=(Projection(event_type="tool_call_result", event_data=_data(event, outcome)),),
     )
 
@@ -53,16 +72,26 @@ def tool_call_key(event: ToolCalled, body_sha256: str) -> str:
     return bounded(f"tool_call:{call_id(event)}")
 
 
+def tool_run_key(event: ToolCalled, body_sha256: str) -> str:
+    """Return the key of a call together with what it did outside, which only its run tells."""
+    return bounded(f"tool_run:{call_id(event)}")
+
+
 def tool_result_key(event: ToolReported, body_sha256: str) -> str:
     """Return the key of an outcome."""
     return bounded(f"tool_result:{event.tool_call_id}")
 
 
 def call_id(event: ToolCalled) -> str:
-    """Return the id of a call; one that has none is named by its place, else by its payload."""
+    """Return the id of a call; one that has none is named by what was called in which inference,
+    else by its place, else by its payload.
+    """
     if event.tool_call_id:
         return bounded(event.tool_call_id)
     content = [event.name, parse_arguments(event.arguments) or event.arguments]
+    # A browser may see one call twice, each time with another `seq`.
+    if event.inference_id:
+        return f"unnamed:{fingerprint([event.inference_id, content])}"
     return f"unnamed:{fingerprint(place(event, content) or event.payload)}"
 
 
