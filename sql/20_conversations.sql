@@ -31,7 +31,7 @@ alter table public.conversations
     alter column started_at drop not null;
 
 comment on column public.conversations.conversation_id is 'The sender''s id; null until the sender has named it.';
-comment on column public.conversations.status is 'active < ended < completed < failed; it only ever rises.';
+comment on column public.conversations.status is 'starting (the sender has not answered yet) < active < ended < completed < failed; it only ever rises.';
 comment on column public.conversations.tavus_metadata is 'The newest payload of each event type, by type.';
 comment on column public.conversations.version is 'Rises with every change: of two versions keep the higher.';
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from flask import Request
 from pydantic import BaseModel, ValidationError
 
-from services.errors import Malformed
-from services.validation import explain
+from services.errors import Malformed, Unprocessable
+from services.validation import check_content_type, explain, parse_object
+from services.web.webhooks import inbound
+
+LONGEST_SENTENCE = 2000
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -18,3 +22,22 @@ def read(model: type[Model], arguments: dict[str, Any]) -> Model:
         return model.model_validate(arguments)
     except ValidationError as error:
         raise Malformed(explain(error)) from None
+
+
+def read_body(model: type[Model], request: Request) -> Model:
+    """Return a request's body as a model.
+
+    Raises Malformed when it is no JSON object, Unprocessable naming the fields that are wrong.
+    """
+    check_content_type(request.content_type or "")
+    return read_json(model, inbound(request).body)
+
+
+def read_json(model: type[Model], body: bytes) -> Model:
+    """Return a JSON object as a model; raises like `read_body`."""
+    fields = parse_object(body)
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        # Names of unknown fields are the caller's, and may be long.
+        raise Unprocessable(explain(error)[:LONGEST_SENTENCE]) from None
