@@ -10,11 +10,13 @@ alter table public.tool_calls
     add column if not exists result jsonb,
     add column if not exists success boolean,
     add column if not exists reported boolean not null default false,
+    add column if not exists relayed boolean,
     add column if not exists execution_time_ms double precision,
     add column if not exists called_at timestamptz,
     add column if not exists finished_at timestamptz,
     add column if not exists created_at timestamptz default now();
 comment on column public.tool_calls.reported is 'The sender told us the outcome; else it is what we computed.';
+comment on column public.tool_calls.relayed is 'Who told of the call: a browser, or its sender; null while nobody has, but for its outcome.';
 
 -- One row per call.
 create unique index if not exists tool_calls_tool_call_key on public.tool_calls (conversation_id, tool_call_id);
@@ -36,18 +38,50 @@ using (
     or (select private.is_admin())
 );
 
--- Store a call, its outcome, or both. An outcome that the sender reported outranks a computed one.
+-- Forget what a browser told of a call, now that its sender tells of it; a reported outcome stays.
+create or replace function private.forget_relayed_call(p_conversation_id text, p_tool_call_id text) returns void
+language sql set search_path = '' as $$
+    update public.tool_calls t
+    set name = null, arguments = null, called_at = null, relayed = null,
+        result = case when t.reported then t.result end,
+        success = case when t.reported then t.success end,
+        execution_time_ms = case when t.reported then t.execution_time_ms end,
+        finished_at = case when t.reported then t.finished_at end
+    where t.conversation_id = p_conversation_id and t.tool_call_id = p_tool_call_id and t.relayed
+$$;
+revoke execute on function private.forget_relayed_call(text, text) from public, anon, authenticated;
+grant execute on function private.forget_relayed_call(text, text) to service_role;
+
+-- Store a call, its outcome, or both. An outcome that the sender reported outranks a computed one; a call that
+-- its sender told of outranks one that a browser did.
 create or replace function private.apply_tool_call(p_conversation_id text, p_call jsonb) returns void
 language plpgsql set search_path = '' as $$
+declare
+    is_relayed boolean := p_call ? 'relayed';
+    is_own_call boolean := p_call ? 'arguments' and not is_relayed;
 begin
+    if is_own_call then
+        perform private.forget_relayed_call(p_conversation_id, p_call ->> 'tool_call_id');
+    elsif is_relayed and exists (
+        select 1 from public.tool_calls t
+        where t.conversation_id = p_conversation_id and t.tool_call_id = p_call ->> 'tool_call_id' and not t.relayed
+    ) then
+        return;
+    end if;
+
     insert into public.tool_calls as t (conversation_id, tool_call_id, name, arguments, result, success,
-        reported, execution_time_ms, called_at, finished_at)
+        reported, relayed, execution_time_ms, called_at, finished_at)
     select p_conversation_id, c.tool_call_id, c.name, c.arguments, c.result, c.success,
-        coalesce(c.reported, false), c.execution_time_ms, c.called_at, c.finished_at
+        coalesce(c.reported, false), case when is_own_call then false else c.relayed end, c.execution_time_ms, c.called_at, c.finished_at
     from jsonb_populate_record(null::public.tool_calls, p_call) c
     on conflict (conversation_id, tool_call_id) do update set
-        name = coalesce(t.name, excluded.name),
+        -- A call's own name first, then that of its outcome, then a browser's.
+        name = case
+            when is_own_call or (t.relayed and not is_relayed) then coalesce(excluded.name, t.name)
+            else coalesce(t.name, excluded.name)
+        end,
         arguments = coalesce(t.arguments, excluded.arguments),
+        relayed = coalesce(t.relayed, excluded.relayed),
         called_at = least(t.called_at, excluded.called_at);
 
     update public.tool_calls t

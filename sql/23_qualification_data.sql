@@ -55,6 +55,8 @@ create table if not exists private.objective_completions (
     raw_payload jsonb,
     primary key (conversation_id, objective_name, event_key)
 );
+alter table private.objective_completions add column if not exists relayed boolean not null default false;
+comment on column private.objective_completions.relayed is 'A browser told it; what the sender told counts as later.';
 alter table private.objective_completions enable row level security;
 grant select, insert, update, delete on private.objective_completions to service_role;
 
@@ -77,17 +79,21 @@ $$;
 revoke execute on function private.fold(jsonb[]) from public, anon, authenticated;
 grant execute on function private.fold(jsonb[]) to service_role;
 
--- Keep a completion and fold all of its objective's: untimed ones first, then by time, then by key.
+-- Keep a completion and fold all of its objective's: relayed ones first, then untimed ones, then by time, then by key.
 create or replace function private.apply_completion(
     p_conversation_id text, p_event_key text, p_event_type text, p_completion jsonb
 ) returns void
 language plpgsql set search_path = '' as $$
 begin
     insert into private.objective_completions as kept
-    select p_conversation_id, c.objective_name, p_event_key, p_event_type, c.at, c.variables, c.columns, c.raw_payload
+        (conversation_id, objective_name, event_key, event_type, at, variables, columns, raw_payload, relayed)
+    select p_conversation_id, c.objective_name, p_event_key, p_event_type, c.at, c.variables, c.columns, c.raw_payload,
+        coalesce(c.relayed, false)
     from jsonb_populate_record(null::private.objective_completions, p_completion) c
     on conflict (conversation_id, objective_name, event_key) do update
-    set at = excluded.at, variables = excluded.variables, columns = excluded.columns, raw_payload = excluded.raw_payload;
+    set at = excluded.at, variables = excluded.variables, columns = excluded.columns, raw_payload = excluded.raw_payload,
+        relayed = excluded.relayed
+    where kept.relayed or not excluded.relayed;
 
     insert into public.qualification_data as q (conversation_id, objective_name, event_type, first_name,
         last_name, email, position, output_variables, raw_payload, version)
@@ -95,9 +101,9 @@ begin
         c.last_name, c.email, c.position, folded.variables, folded.raw_payload, 1
     from (
         select
-            private.fold(array_agg(o.variables order by o.at nulls first, o.event_key collate "C")) as variables,
-            private.fold(array_agg(o.columns order by o.at nulls first, o.event_key collate "C")) as columns,
-            (array_agg(o.raw_payload order by o.at desc nulls last, o.event_key collate "C" desc))[1] as raw_payload
+            private.fold(array_agg(o.variables order by not o.relayed, o.at nulls first, o.event_key collate "C")) as variables,
+            private.fold(array_agg(o.columns order by not o.relayed, o.at nulls first, o.event_key collate "C")) as columns,
+            (array_agg(o.raw_payload order by o.relayed, o.at desc nulls last, o.event_key collate "C" desc))[1] as raw_payload
         from private.objective_completions o
         where o.conversation_id = p_conversation_id and o.objective_name = p_completion ->> 'objective_name'
     ) folded, jsonb_populate_record(null::public.qualification_data, folded.columns) c

@@ -46,20 +46,26 @@ using (
     or (select private.is_admin())
 );
 
--- Show an event to browsers, once. Not `language sql`: such a function is planned anew at every call.
+-- Show an event to browsers, once: a fact that is relayed too has one row, with what its sender says in it.
+-- Not `language sql`: such a function is planned anew at every call.
 create or replace function private.project(
     p_source text, p_event_key text, p_conversation_id text, p_event_type text, p_event_data jsonb, p_duration_ms double precision
 ) returns void
 language plpgsql set search_path = '' as $$
+declare
+    sender text := regexp_replace(p_source, '-relay$', '');
+    hash text := encode(sha256(convert_to(concat_ws(E'\n', sender, p_event_key, p_event_type), 'UTF8')), 'hex');
 begin
     insert into public.processed_webhook_events
         (source, conversation_id, event_type, event_data, event_hash, processing_duration_ms)
-    values (
-        p_source, p_conversation_id, p_event_type, p_event_data,
-        encode(sha256(convert_to(concat_ws(E'\n', p_source, p_event_key, p_event_type), 'UTF8')), 'hex'),
-        p_duration_ms
-    )
+    values (p_source, p_conversation_id, p_event_type, p_event_data, hash, p_duration_ms)
     on conflict (event_hash) where source is not null do nothing;
+
+    if not found and p_source = sender then
+        update public.processed_webhook_events e
+        set source = p_source, event_data = p_event_data, processing_duration_ms = p_duration_ms
+        where e.event_hash = hash and e.source = p_source || '-relay';
+    end if;
 end
 $$;
 revoke execute on function private.project(text, text, text, text, jsonb, double precision) from public, anon, authenticated;

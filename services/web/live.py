@@ -45,6 +45,8 @@ def _content_security_policy(supabase_url: str) -> str:
             "img-src 'self' data:",
             # Videos lie wherever demo_videos.storage_url says.
             "media-src 'self' https: http:",
+            # The room of a call, by any of its host's names.
+            "frame-src https://*.daily.co https://*.dailywebrtc.com https://*.dailywebrtc.net",
             f"connect-src 'self' {supabase_url} {socket}",
             "base-uri 'none'",
             "form-action 'none'",

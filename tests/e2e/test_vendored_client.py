@@ -1,14 +1,17 @@
-"""The copy of supabase-js that browsers load."""
+"""The copies of libraries that browsers load."""
 
 from __future__ import annotations
 
 import json
+import re
+from hashlib import sha256
 from pathlib import Path
 
 from services.local import checkout
 from services.local.stack import LocalStack
 
 VENDOR = checkout.ROOT / "services" / "web" / "static" / "vendor"
+RECORD = VENDOR / "README.md"
 
 
 def package(stack: LocalStack) -> Path:
@@ -26,10 +29,19 @@ def test_the_copy_is_the_installed_package_byte_for_byte(stack: LocalStack) -> N
     assert licence == (package(stack) / "LICENSE").read_bytes()
 
 
-def test_the_page_loads_the_copy_that_is_there() -> None:
-    page = (VENDOR.parents[1] / "templates" / "live.html").read_text()
+def test_every_copy_is_the_one_on_record() -> None:
+    recorded = re.findall(r"^\| `([^`]+)` .*`([0-9a-f]{64})` \|$", RECORD.read_text(), re.MULTILINE)
 
-    copies = [file.name for file in VENDOR.glob("*.js")]
+    found = {file.name: sha256(file.read_bytes()).hexdigest() for file in VENDOR.glob("*.js")}
 
-    assert [name for name in copies if f"vendor/{name}" in page] == copies
-    assert len(copies) == 1
+    assert dict(recorded) == found
+    assert {file.stem for file in VENDOR.glob("*.LICENSE")} == {Path(name).stem for name in found}
+
+
+def test_the_pages_load_the_copies_that_are_there() -> None:
+    pages = [VENDOR.parents[1] / "templates" / "live.html", VENDOR.parent / "call.js"]
+    loaded = re.findall(r"vendor/([a-z-]+[0-9.]+\.js)", "".join(page.read_text() for page in pages))
+
+    copies = sorted(file.name for file in VENDOR.glob("*.js"))
+
+    assert sorted(loaded) == copies

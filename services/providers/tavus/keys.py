@@ -17,6 +17,8 @@ from services.errors import Malformed
 from services.providers.tavus.event import Event
 
 LONGEST = 200
+LONGEST_COUNT = 15
+"""In digits."""
 
 Key = Callable[[Any, str], str]
 
@@ -50,6 +52,14 @@ def repeatable(name: str) -> Key:
         return bounded(f"{name}:{place(event, event.payload) or f'body:{body_sha256}'}")
 
     return key
+
+
+def count(told: str | None) -> int | None:
+    """Return a place in a conversation as a number that a column takes, else None."""
+    is_number = (
+        told is not None and told.isascii() and told.isdigit() and len(told) <= LONGEST_COUNT
+    )
+    return int(told) if told and is_number else None
 
 
 def place(event: Event, content: Json) -> str | None:

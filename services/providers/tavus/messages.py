@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.effects import Effects, Message
 from services.provider import Lookups
 from services.providers.tavus.event import ConversationEvent
-from services.providers.tavus.keys import bounded, fingerprint, place
+from services.providers.tavus.keys import bounded, count, fingerprint, place
 from services.providers.tavus.models import SpokenMessage, Utterance
 from services.providers.tavus.speech import speaker, spoken
 
@@ -39,6 +39,9 @@ def store_utterance(event: Utterance, lookups: Lookups) -> Effects:
         content=content,
         message_id=_utterance_name(event) or _by_payload(event),
         timestamp=event.timestamp,
+        seq=count(event.seq),
+        turn_idx=count(event.turn_idx),
+        inference_id=event.inference_id and bounded(event.inference_id),
     )
     return Effects(messages=(message,))
 
@@ -62,6 +65,9 @@ def _utterance_name(event: Utterance) -> str | None:
     said = fingerprint([speaker(event.role), event.speech])
     if event.inference_id:
         return bounded(f"{event.inference_id}:{said}")
+    if event.turn_idx and speaker(event.role) == "assistant":
+        # The twins of an agent's utterance may be counted one by one.
+        return bounded(f"turn:{event.turn_idx}:{said}")
     return place(event, said)
 
 

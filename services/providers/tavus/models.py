@@ -140,6 +140,13 @@ class ToolCalled(ConversationEvent):
     tool_call_id: Annotated[Text, At("tool_call.id", "tool_call.tool_call_id", "tool_call_id")] = (
         None
     )
+    inference_id: Text = None
+
+
+class DeliveredCall(ToolCalled):
+    """A call of a tool over HTTP; its caller may not say in which conversation."""
+
+    conversation_id: Text = None  # type: ignore[assignment]  # optional only here
 
 
 class ToolReported(ConversationEvent):

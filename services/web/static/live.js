@@ -15,6 +15,6 @@ watchPerson(client, (person) => {
   close();
   showPerson(person);
   showArea(person ? "loading" : "sign-in");
-  close = person ? openConversation(client, config.conversationId) : () => {};
+  close = person ? openConversation(client, config.conversationId, person) : () => {};
   if (!person) byId("sign-in-form").elements.email.focus();
 });

@@ -36,6 +36,8 @@ export function createRecords(client, conversationId, { signal, onChange }) {
     async messages() {
       const newest = from("conversation_messages")
         .order("position", { ascending: false, nullsFirst: true })
+        .order("seq", { ascending: false, nullsFirst: true })
+        .order("turn_idx", { ascending: false, nullsFirst: true })
         .order("timestamp", { ascending: false, nullsFirst: false })
         .order("created_at", { ascending: false });
       known.messages = (await rowsOf(newest.limit(MESSAGES))).reverse();

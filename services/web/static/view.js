@@ -1,4 +1,5 @@
 /** The page of one conversation: what is followed, and where it is shown. */
+import { createCall } from "./call.js";
 import { announce, byId, showArea } from "./dom.js";
 import { NO_FACTS, showFacts } from "./facts.js";
 import { createLog } from "./log.js";
@@ -9,11 +10,12 @@ import { follow } from "./stream.js";
 const STATUS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", polling: "Offline, checking every 10 s" };
 
 /** Follow the conversation and show it until the returned function is called. */
-export function openConversation(client, conversationId) {
+export function openConversation(client, conversationId, person) {
   const { log, player } = emptyPage();
   const visit = new AbortController();
   const { signal } = visit;
   const records = createRecords(client, conversationId, { signal, onChange: show });
+  const call = createCall(client, conversationId, person.id, { signal });
   const earlier = byId("earlier");
   let hasEvents = false;
 
@@ -37,6 +39,7 @@ export function openConversation(client, conversationId) {
   function show(known) {
     showArea(known.conversation || hasEvents ? "conversation" : "nothing");
     showFacts(known);
+    call.update(known.conversation);
   }
 
   async function readEarlier() {
