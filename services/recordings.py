@@ -1,0 +1,167 @@
+"""Copies recordings to Supabase Storage, in a stream: what a link of today holds stays readable."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from services.database import Database
+from services.egress import Egress, EgressError, Stream
+from services.errors import BadGateway, ConvohooksError
+from services.storage import Storage
+
+EVERY = 10.0
+LEASE = 300.0
+LONGEST = 3600.0
+"""Seconds that one copy may take."""
+WAITS = (30.0, 120.0, 600.0, 3600.0, 21600.0)
+"""Seconds after each failed try; after one more it is given up."""
+MAX_ERROR = 500
+
+OCTETS = "application/octet-stream"
+SUFFIXES = {
+    "video/mp4": ".mp4",
+    "video/webm": ".webm",
+    "video/quicktime": ".mov",
+    "video/x-matroska": ".mkv",
+    "audio/mpeg": ".mp3",
+    "audio/mp4": ".m4a",
+    "audio/wav": ".wav",
+    "audio/ogg": ".ogg",
+    "audio/webm": ".weba",
+}
+# A recording may not be there yet, or its host may be busy.
+LATER = frozenset({404, 408, 425, 429})
+
+log = structlog.get_logger()
+
+
+class NotCopied(BadGateway):
+    """The recording's address holds nothing to copy; `permanent` when it never will."""
+
+    def __init__(self, detail: str, *, permanent: bool) -> None:
+        """Keep whether another try makes sense."""
+        super().__init__(detail)
+        self.permanent = permanent
+
+
+class LeaseLost(ConvohooksError):
+    """Somebody else copies it now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recordings:
+    """Copies one recording at a time; any number may run, for a claim is a lease."""
+
+    database: Database
+    egress: Egress
+    storage: Storage
+    bucket: str
+    max_bytes: int
+    lease: float = LEASE
+    clock: Callable[[], float] = time.monotonic
+
+    def work(self) -> bool:
+        """Copy the longest due recording; return whether there was one. Raises Unavailable."""
+        claim = str(uuid.uuid4())
+        job = self.database.claim_recording(claim, self.lease)
+        if job is None:
+            return False
+        try:
+            outcome = self._try(job, claim)
+        except LeaseLost:
+            return True
+        except ConvohooksError as error:
+            outcome = _failure(error, job["tries"])
+        named = {name: job[name] for name in ("conversation_id", "source_url")}
+        became = self.database.finish_recording({"claim": claim, **named, **outcome})
+        log.info(
+            "recording",
+            conversation_id=job["conversation_id"],
+            outcome=became,
+            error=outcome.get("error"),
+        )
+        return True
+
+    def _try(self, job: Mapping[str, Any], claim: str) -> dict[str, Any]:
+        if job["tries"] > len(WAITS) + 1:
+            # It was claimed again and again and nobody came back to tell why.
+            return {"error": f"{job['tries']} tries began, and the last of them never ended."}
+        return {"copied_url": self._copy(job, claim)}
+
+    def _copy(self, job: Mapping[str, Any], claim: str) -> str:
+        url = job["source_url"]
+        with self.egress.stream(
+            "GET",
+            url,
+            headers={"User-Agent": "Convohooks", "Accept": "video/*, audio/*, */*;q=0.1"},
+            timeout=LONGEST,
+            max_bytes=self.max_bytes,
+        ) as answer:
+            content_type = _content_type(answer)
+            return self.storage.upload(
+                self.bucket,
+                storage_path(job["id"] or job["conversation_id"], url, content_type),
+                self._held(answer.chunks, claim),
+                content_type,
+                _size(answer),
+            )
+
+    def _held(self, chunks: Iterator[bytes], claim: str) -> Iterator[bytes]:
+        """Pass the chunks on, and keep the lease alive meanwhile. Raises LeaseLost."""
+        extended = self.clock()
+        for chunk in chunks:
+            if self.clock() - extended > self.lease / 3:
+                if not self.database.extend_recording(claim, self.lease):
+                    raise LeaseLost
+                extended = self.clock()
+            yield chunk
+
+
+def storage_path(folder: str, url: str, content_type: str) -> str:
+    """Return where a recording goes: the same place however its address is signed this time.
+
+    The folder is our row's id, so a policy of the bucket can tell whose it is.
+    """
+    parts = urlsplit(url)
+    plain = f"{parts.scheme}://{parts.netloc}{parts.path}"
+    name = hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    told = PurePosixPath(parts.path).suffix.lower()
+    suffix = SUFFIXES.get(content_type) or (told if told in SUFFIXES.values() else ".bin")
+    return f"{folder}/{name}{suffix}"
+
+
+def _content_type(answer: Stream) -> str:
+    """Return the type of a recording. Raises NotCopied for an answer that is none."""
+    if answer.status != 200:
+        later = answer.status in LATER or answer.status >= 500
+        raise NotCopied(f"The address answered {answer.status}.", permanent=not later)
+    told = answer.headers.get("content-type", OCTETS).partition(";")[0].strip().lower()
+    if not (told.startswith(("video/", "audio/")) or told == OCTETS):
+        raise NotCopied(f"The address has {told[:100]!r}, no recording.", permanent=True)
+    if "content-encoding" in answer.headers:
+        raise NotCopied("The recording comes encoded.", permanent=True)
+    return told
+
+
+def _size(answer: Stream) -> int | None:
+    told = answer.headers.get("content-length", "")
+    is_size = told.isascii() and told.isdigit() and "transfer-encoding" not in answer.headers
+    return int(told) if is_size else None
+
+
+def _failure(error: ConvohooksError, tries: int) -> dict[str, Any]:
+    """Return what is written down of a failed try; without `retry_seconds` it was the last."""
+    told: dict[str, Any] = {"error": error.detail[:MAX_ERROR]}
+    permanent = getattr(error, "permanent", False) and isinstance(error, BadGateway | EgressError)
+    if permanent or tries > len(WAITS):
+        return told
+    return {**told, "retry_seconds": WAITS[tries - 1]}

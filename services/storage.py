@@ -1,0 +1,92 @@
+"""Supabase Storage, as far as recordings need it: one upload in a stream.
+
+https://supabase.com/docs/guides/storage/uploads/standard-uploads
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from services.errors import BadGateway, Unavailable
+from services.settings import Settings
+
+TOO_LARGE = frozenset({"413", "Payload too large", "EntityTooLarge"})
+
+
+class StorageRefused(BadGateway):
+    """Supabase Storage refused the upload; `permanent` when it always will."""
+
+    def __init__(self, detail: str, *, permanent: bool) -> None:
+        """Keep whether another try makes sense."""
+        super().__init__(detail)
+        self.permanent = permanent
+
+
+class Storage:
+    """Uploads with the service key, to the project of the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take address and key; connect later."""
+        self._url = f"{settings.supabase_url}/storage/v1/object"
+        self._key = settings.supabase_secret_key
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        # The answer comes when the whole file is stored, which takes a while.
+        timeout = httpx.Timeout(connect=5.0, read=120.0, write=60.0, pool=5.0)
+        return httpx.Client(http2=False, trust_env=False, timeout=timeout)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._http.close()
+
+    def upload(
+        self, bucket: str, path: str, chunks: Iterator[bytes], content_type: str, size: int | None
+    ) -> str:
+        """Store a file, in place of one of that path; return the address that its readers use.
+
+        Raises StorageRefused, Unavailable, and whatever `chunks` raises; then nothing is stored.
+        """
+        headers = {
+            "apikey": self._key,
+            "Authorization": f"Bearer {self._key}",
+            "Content-Type": content_type,
+            "x-upsert": "true",
+        }
+        if size is not None:
+            headers["Content-Length"] = str(size)
+        name = f"{quote(bucket)}/{quote(path)}"
+        try:
+            answer = self._http.post(f"{self._url}/{name}", content=chunks, headers=headers)
+        except httpx.TransportError as error:
+            raise Unavailable(
+                f"Supabase Storage cannot be reached ({type(error).__name__})."
+            ) from error
+        if answer.status_code >= 300:
+            raise _refusal(answer)
+        # Readers are asked for their token, so the bucket's own policies decide.
+        return f"{self._url}/authenticated/{name}"
+
+
+def _refusal(answer: httpx.Response) -> StorageRefused:
+    """Return what an answer refuses. Storage tells most as 400, and the real status in the body."""
+    told = _told(answer)
+    codes = {str(answer.status_code), str(told.get("statusCode")), str(told.get("error"))}
+    sentence = str(told.get("message") or answer.reason_phrase)[:300]
+    return StorageRefused(
+        f"Supabase Storage refused the upload ({answer.status_code}): {sentence}",
+        permanent=bool(codes & TOO_LARGE),
+    )
+
+
+def _told(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        told = answer.json()
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
