@@ -9,11 +9,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from services import logs
 from services.settings import Settings, load_settings
-from services.web import errors, live, monitoring, webhooks
-from services.web.api import events, qualification
+from services.web import errors, live, monitoring, tools, webhooks
+from services.web.api import app_messages, conversations, events, qualification
 from services.wiring import wire
 
 MAX_BODY = 10 * 1024 * 1024
+EXPOSED = ["Location", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]
+"""Headers of an answer that pages of other origins may read."""
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -29,9 +31,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         believed = ProxyFix(app.wsgi_app, settings.trusted_proxies, x_proto=0, x_host=0)
         app.wsgi_app = believed  # type: ignore[method-assign]
     app.register_blueprint(webhooks.blueprint(services))
+    app.register_blueprint(tools.blueprint(services))
     app.register_blueprint(monitoring.blueprint(services))
     app.register_blueprint(qualification.blueprint(services))
     app.register_blueprint(events.blueprint(services))
+    app.register_blueprint(conversations.blueprint(services))
+    app.register_blueprint(app_messages.blueprint(services))
     app.register_blueprint(live.blueprint(settings))
     errors.register(app)
     if settings.cors_origins:
@@ -39,6 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             app,
             origins=list(settings.cors_origins),
             resources=r"/api/(?!tavus/|webhook/).*",
+            expose_headers=EXPOSED,
             max_age=600,
         )
     _warn_of_closed_doors(settings)

@@ -100,6 +100,14 @@ class Database:
         """
         return cast(list[dict[str, Any]], self._call("receive_events", {"batch": batch}))
 
+    def claim_tool_run(self, call: Mapping[str, Any]) -> dict[str, Any]:
+        """Claim a call of a tool, or learn why not to run it; raises like `receive_events`."""
+        return cast(dict[str, Any], self._call("claim_tool_run", {"call": call}))
+
+    def finish_tool_run(self, run: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
+        """Store a call's answer and its event; return its receipt, with the answer that counts."""
+        return cast(dict[str, Any], self._call("finish_tool_run", {"run": run, "event": event}))
+
     def claim_events(self, claim: str, most: int, lease: float) -> list[dict[str, Any]]:
         """Claim due events, `most` at most, for `lease` seconds; raises like `receive_events`."""
         arguments = {"claim": claim, "max_events": most, "lease_seconds": lease}
@@ -137,6 +145,87 @@ class Database:
         """Remove what is too old, `most` rows of each kind; return how many of each were."""
         arguments = {"days": days, "dead_days": dead_days, "most": most}
         return cast(dict[str, int], self._call("prune", arguments))
+
+    def begin_conversation(
+        self, row: Mapping[str, Any], key: str | None, request_hash: str, patience: float
+    ) -> dict[str, Any]:
+        """Make the row of a conversation before the sender is asked for it, once for each key."""
+        arguments = {
+            "conversation": row,
+            "request_key": key,
+            "request_hash": request_hash,
+            "patience_seconds": patience,
+        }
+        self._check()
+        return cast(dict[str, Any], self._call("begin_conversation", arguments))
+
+    def place_conversation(self, ref: str, conversation_id: str, url: str) -> dict[str, Any]:
+        """Tie a row to the sender's conversation, once."""
+        arguments = {"ref": ref, "conversation_id": conversation_id, "conversation_url": url}
+        return cast(dict[str, Any], self._call("place_conversation", arguments))
+
+    def fail_conversation(self, ref: str, reason: str, look_seconds: float | None) -> None:
+        """Mark a row whose conversation never came to be; say when to look for it again."""
+        arguments = {"ref": ref, "reason": reason, "look_seconds": look_seconds}
+        self._call("fail_conversation", arguments)
+
+    def claim_lost_conversations(self, most: int, lease: float) -> list[dict[str, Any]]:
+        """Claim rows whose conversations may run at the sender though nobody was told of them."""
+        arguments = {"most": most, "lease_seconds": lease}
+        return cast(list[dict[str, Any]], self._call("claim_lost_conversations", arguments))
+
+    def finish_look(self, ref: str, look_seconds: float | None) -> None:
+        """Say when to look for a row's conversation again; None for never."""
+        self._call("finish_look", {"ref": ref, "look_seconds": look_seconds})
+
+    def note_end(self, conversation_id: str) -> None:
+        """Mark a conversation as ended until its sender says how it ended."""
+        self._call("note_end", {"conversation_id": conversation_id})
+
+    def has_demo(self, demo_id: str) -> bool:
+        """Return whether a demo has videos of its own."""
+        videos = self._service.table("demo_videos").select("id").eq("demo_id", demo_id)
+        return bool(self._read(videos.limit(1)))
+
+    def claim_reconciliation(self, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Claim a conversation whose end or transcript is missing; None when none is left."""
+        return cast(
+            dict[str, Any] | None, self._call("claim_reconciliation", {"wanted": dict(wanted)})
+        )
+
+    def finish_reconciliation(self, look: Mapping[str, Any]) -> str:
+        """Write down what came of a look: complete, waiting, given up or lost."""
+        return cast(str, self._call("finish_reconciliation", {"look": dict(look)}))
+
+    def claim_recording(self, claim: str, lease: float) -> dict[str, Any] | None:
+        """Claim a recording that is to be copied; None when none is due."""
+        arguments = {"claim": claim, "lease_seconds": lease}
+        return cast(dict[str, Any] | None, self._call("claim_recording", arguments))
+
+    def extend_recording(self, claim: str, lease: float) -> bool:
+        """Hold on to a claimed recording for another `lease` seconds; return whether it is held."""
+        return cast(bool, self._call("extend_recording", {"claim": claim, "lease_seconds": lease}))
+
+    def finish_recording(self, copy: Mapping[str, Any]) -> str:
+        """Write down what came of a copy: copied, waiting, given up or lost."""
+        return cast(str, self._call("finish_recording", {"copy": dict(copy)}))
+
+    def claim_analyses(self, claim: str, most: int, lease: float) -> list[dict[str, Any]]:
+        """Claim transcripts to be read again, `most` at most, for `lease` seconds."""
+        arguments = {"claim": claim, "most": most, "lease_seconds": lease}
+        return cast(list[dict[str, Any]], self._call("claim_analyses", arguments))
+
+    def finish_analysis(self, claim: str, row_id: str, feedback: Mapping[str, Any]) -> str:
+        """Store the feedback on a claimed transcript; return done or lost."""
+        arguments = {"claim": claim, "conversation": row_id, "feedback": feedback}
+        return cast(str, self._call("finish_analysis", arguments))
+
+    def fail_analysis(self, claim: str, row_id: str, error: str, wait: float | None) -> str:
+        """Write down why there is none; return waiting, given_up (without a wait) or lost."""
+        arguments = {
+            "claim": claim, "conversation": row_id, "error": error, "retry_seconds": wait
+        }  # fmt: skip
+        return cast(str, self._call("fail_analysis", arguments))
 
     def is_admin(self, token: str, person_id: UUID) -> bool:
         """Return whether a person is an admin, by what they themselves may read of it."""

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 import structlog
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.errors import StorageError
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
@@ -24,24 +24,29 @@ log = structlog.get_logger()
 
 
 class Limit:
-    """So many a minute of each key. Without its counters it refuses nobody."""
+    """So many a minute, or another period, of each key. Without its counters it refuses nobody."""
 
     def __init__(
-        self, counters: Storage, per_minute: int, *, clock: Callable[[], float] = time.monotonic
+        self,
+        counters: Storage,
+        most: int,
+        *,
+        period: type[RateLimitItem] = RateLimitItemPerMinute,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take where to count, and what is allowed per minute; 0 stands for no limit."""
+        """Take where to count, and what is allowed per period; 0 stands for no limit."""
         self._counters = counters
         self._limiter = FixedWindowRateLimiter(counters)
-        self._item = RateLimitItemPerMinute(per_minute, namespace="limits") if per_minute else None
+        self._item = period(most, namespace="limits") if most else None
         self._clock = clock
         self._retry_at: float | None = None
 
-    def count(self, sentence: str, *key: str) -> TooManyRequests | None:
-        """Count one of this key; return the refusal, with this sentence, when it is too much."""
+    def count(self, sentence: str, *key: str, cost: int = 1) -> TooManyRequests | None:
+        """Count `cost` of this key; return the refusal, with this sentence, when it is too much."""
         if self._item is None or self._is_away():
             return None
         try:
-            is_allowed = self._limiter.hit(self._item, *key)
+            is_allowed = self._limiter.hit(self._item, *key, cost=cost)
             ends = 0.0 if is_allowed else self._counters.get_expiry(self._item.key_for(*key))
         except StorageError as error:
             self._lose(str(error))

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "50823b91253b"
+SCHEMA_VERSION = "c0c7032c7f13"

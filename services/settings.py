@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from dotenv import dotenv_values
 from services.errors import SettingsError
 
 Value = TypeVar("Value")
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +33,19 @@ class Settings:
     web_concurrency: int = 1
     request_timeout: float = 30.0
     tavus_api_key: str | None = field(default=None, repr=False)
+    tavus_base_url: str = "https://tavusapi.com/v2"
+    tavus_replica_id: str | None = None
+    objectives_file: Path | None = None
     tavus_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     tavus_webhook_tokens: tuple[str, ...] = field(default=(), repr=False)
+    tavus_tool_secrets: tuple[str, ...] = field(default=(), repr=False)
     callback_signing_keys: tuple[str, ...] = field(default=(), repr=False)
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: int = 0
     auth_failures_per_minute: int = 300
     events_per_minute: int = 0
+    conversations_per_hour: int = 20
+    relayed_messages_per_minute: int = 600
     rate_limit_storage_url: str = field(default="memory://", repr=False)
     spool_path: Path | None = None
     spool_max_bytes: int = 512 * 1024 * 1024
@@ -44,18 +53,30 @@ class Settings:
     breaker_seconds: float = 60.0
     retention_days: int = 90
     dead_retention_days: int = 365
+    reconcile_after: int = 300
+    recordings_bucket: str | None = None
+    recordings_max_bytes: int = 2_000_000_000
+    metrics_tokens: tuple[str, ...] = field(default=(), repr=False)
+    prometheus_multiproc_dir: Path | None = None
+    openai_api_key: str | None = field(default=None, repr=False)
+    openai_base_url: str = OPENAI_BASE_URL
+    openai_model: str = "gpt-4o-mini"
+    openai_timeout: float = 60.0
     log_level: str = "info"
+
+
+def raw_settings() -> dict[str, str]:
+    """Return the process's environment, with `.env` of the working folder below it."""
+    file = {name: value or "" for name, value in dotenv_values(".env").items()}
+    return {**file, **os.environ}
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Return the settings. Raises SettingsError, which names every missing or bad one.
 
-    Without an argument: the process's environment, with `.env` of the working folder below it.
+    Without an argument they are read from `raw_settings`.
     """
-    if environment is None:
-        file = {name: value or "" for name, value in dotenv_values(".env").items()}
-        environment = {**file, **os.environ}
-    reader = _Reader(environment)
+    reader = _Reader(raw_settings() if environment is None else environment)
     settings = reader.settings()
     if reader.problems or settings is None:
         raise SettingsError(
@@ -91,14 +112,24 @@ class _Reader:
             bind=self.optional(("BIND",), str, "127.0.0.1"),
             web_concurrency=self.optional(("WEB_CONCURRENCY",), _processes, 1),
             request_timeout=self.optional(("REQUEST_TIMEOUT",), _seconds, 30.0),
-            tavus_api_key=self.optional(("TAVUS_API_KEY",), str, None),
+            tavus_api_key=self.optional(("TAVUS_API_KEY",), _header, None),
+            tavus_base_url=self.optional(("TAVUS_BASE_URL",), _url, "https://tavusapi.com/v2"),
+            tavus_replica_id=self.optional(("TAVUS_REPLICA_ID",), str, None),
+            objectives_file=self.optional(("OBJECTIVES_FILE",), Path, None),
             tavus_webhook_secrets=self.optional(("TAVUS_WEBHOOK_SECRET",), _list, ()),
             tavus_webhook_tokens=self.optional(("TAVUS_WEBHOOK_TOKEN",), _list, ()),
+            tavus_tool_secrets=self.optional(
+                ("TAVUS_TOOL_SECRET", "TAVUS_WEBHOOK_SECRET"), _list, ()
+            ),
             callback_signing_keys=self.optional(("CALLBACK_SIGNING_KEY",), _list, ()),
             cors_origins=self.optional(("CORS_ORIGINS",), _origins, ()),
             trusted_proxies=self.optional(("TRUSTED_PROXIES",), _amount, 0),
             auth_failures_per_minute=self.optional(("AUTH_FAILURES_PER_MINUTE",), _amount, 300),
             events_per_minute=self.optional(("EVENTS_PER_MINUTE",), _amount, 0),
+            conversations_per_hour=self.optional(("CONVERSATIONS_PER_HOUR",), _amount, 20),
+            relayed_messages_per_minute=self.optional(
+                ("RELAYED_MESSAGES_PER_MINUTE",), _amount, 600
+            ),
             rate_limit_storage_url=self.optional(
                 ("RATE_LIMIT_STORAGE_URL",), _storage_url, "memory://"
             ),
@@ -108,6 +139,15 @@ class _Reader:
             breaker_seconds=self.optional(("BREAKER_SECONDS",), _seconds, 60.0),
             retention_days=self.optional(("RETENTION_DAYS",), _days, 90),
             dead_retention_days=self.optional(("DEAD_RETENTION_DAYS",), _days, 365),
+            reconcile_after=self.optional(("RECONCILE_AFTER",), _wait, 300),
+            recordings_bucket=self.optional(("RECORDINGS_BUCKET",), _bucket, None),
+            recordings_max_bytes=self.optional(("RECORDINGS_MAX_BYTES",), _bytes, 2_000_000_000),
+            metrics_tokens=self.optional(("METRICS_TOKEN",), _header_list, ()),
+            prometheus_multiproc_dir=self.optional(("PROMETHEUS_MULTIPROC_DIR",), Path, None),
+            openai_api_key=self.optional(("OPENAI_API_KEY",), _header, None),
+            openai_base_url=self.optional(("OPENAI_BASE_URL",), _url, OPENAI_BASE_URL),
+            openai_model=self.optional(("OPENAI_MODEL",), _header, "gpt-4o-mini"),
+            openai_timeout=self.optional(("OPENAI_TIMEOUT",), _seconds, 60.0),
             log_level=self.optional(("LOG_LEVEL",), _log_level, "info"),
         )
 
@@ -170,6 +210,11 @@ def _check_header(text: str) -> None:
         raise ValueError("has a character that no HTTP header carries")
 
 
+def _header(text: str) -> str:
+    _check_header(text)
+    return text
+
+
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
         raise ValueError("is no port (1 to 65535)")
@@ -182,6 +227,16 @@ def _processes(text: str) -> int:
 
 def _days(text: str) -> int:
     return _between(1, 36500, text, "days")
+
+
+def _wait(text: str) -> int:
+    return _between(1, 86400, text, "seconds")
+
+
+def _bucket(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
+        raise ValueError("is no name of a bucket (letters, digits, dots, dashes, underscores)")
+    return text
 
 
 def _failures(text: str) -> int:
@@ -225,6 +280,13 @@ def _seconds(text: str) -> float:
 
 def _list(text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _header_list(text: str) -> tuple[str, ...]:
+    items = _list(text)
+    for item in items:
+        _check_header(item)
+    return items
 
 
 def _origins(text: str) -> tuple[str, ...]:

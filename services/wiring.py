@@ -8,20 +8,44 @@ from typing import Any
 
 import gevent
 from gevent import monkey
+from limits import RateLimitItemPerHour
 
-from services.breaker import Breaker
+from services.analysis import EVERY as ANALYSIS_EVERY
+from services.analysis import MARGIN, Analysis
+from services.breaker import Breaker, State
+from services.chores import Chore
+from services.clients.openai import ChatClient
+from services.clients.tavus import TavusClient
+from services.conversations import Conversations
 from services.counters import counters
 from services.database import Database
 from services.drainer import Drainer
+from services.egress import Egress
 from services.events import WebhookEventProcessingService
+from services.feedback.llm import LlmAnalyzer
 from services.ingestion import WebhookDataIngestionService
 from services.limits import Limit, Limits
 from services.lookups import CachedLookups
+from services.metrics import Metrics
+from services.orphans import EVERY as ORPHANS_EVERY
+from services.orphans import Orphans
 from services.people import People
 from services.processing import WebhookProcessingService
 from services.providers import PROVIDERS
-from services.settings import Settings
+from services.providers.tavus_relay import RELAY
+from services.public_url import public_url
+from services.reconciled_events import secrets_of
+from services.reconciler import EVERY as RECONCILER_EVERY
+from services.reconciler import Reconciler
+from services.recordings import EVERY as RECORDINGS_EVERY
+from services.recordings import Recordings
+from services.relay import Relay
+from services.retention import EVERY as RETENTION_EVERY
+from services.retention import Retention
+from services.settings import OPENAI_BASE_URL, Settings
 from services.spool import Spool
+from services.storage import Storage
+from services.tools.runner import ToolRunner
 from services.worker import Worker
 from services.writer import Writer
 
@@ -36,33 +60,52 @@ class Services:
     database: Database
     people: People
     webhooks: WebhookProcessingService
+    conversations: Conversations
+    relay: Relay
+    tools: ToolRunner
     breaker: Breaker
     spool: Spool | None
     drainer: Drainer | None
+    metrics: Metrics
 
 
 def wire(settings: Settings) -> Services:
     """Build every service. Nothing connects and no thread starts before the first request."""
-    breaker = _breaker(settings)
+    metrics = Metrics((p.name for p in PROVIDERS), settings.prometheus_multiproc_dir)
+    breaker = _breaker(settings, metrics.breaker_changed)
     database = Database(settings, breaker.check)
-    writer = Writer(database.receive_events, breaker=breaker)
-    spool = _spool(settings)
+    writer = Writer(metrics.timed(database.receive_events), breaker=breaker)
+    spool = wire_spool(settings)
     drainer = Drainer(spool, writer) if spool else None
+    understanding = _events(database)
+    ingestion = WebhookDataIngestionService(writer=writer, keep=drainer.keep if drainer else None)
     return Services(
         settings=settings,
         database=database,
         people=People(settings.supabase_url, database),
         webhooks=WebhookProcessingService(
             settings=settings,
-            events=_events(database),
-            ingestion=WebhookDataIngestionService(
-                writer=writer, keep=drainer.keep if drainer else None
-            ),
+            events=understanding,
+            ingestion=ingestion,
             limits=_limits(settings),
+            metrics=metrics,
+        ),
+        conversations=_conversations(settings, database),
+        tools=ToolRunner(
+            database=database, breaker=breaker, events=understanding, ingestion=ingestion
+        ),
+        relay=Relay(
+            database=database,
+            events=_events(database),
+            writer=writer,
+            limit=Limit(
+                counters(settings.rate_limit_storage_url), settings.relayed_messages_per_minute
+            ),
         ),
         breaker=breaker,
         spool=spool,
         drainer=drainer,
+        metrics=metrics,
     )
 
 
@@ -72,30 +115,92 @@ def wire_worker(settings: Settings) -> Worker:
     return Worker(
         database=database,
         events=_events(database),
-        providers=PROVIDERS,
-        retention_days=settings.retention_days,
-        dead_retention_days=settings.dead_retention_days,
+        providers=(*PROVIDERS, RELAY),
+        chores=_chores(settings, database),
+    )
+
+
+def _chores(settings: Settings, database: Database) -> tuple[Chore, ...]:
+    retention = Retention(
+        database=database, days=settings.retention_days, dead_days=settings.dead_retention_days
+    )
+    orphans = Orphans(database=database, tavus=TavusClient(settings))
+    return (
+        Chore(name="retention", every=RETENTION_EVERY, work=retention.prune),
+        Chore(name="orphans", every=ORPHANS_EVERY, work=orphans.work),
+        *_reconciling(settings),
+        *_copying(settings, database),
+        *_analyzing(settings, database),
+    )
+
+
+def _reconciling(settings: Settings) -> tuple[Chore, ...]:
+    reconciler = wire_reconciler(settings)
+    if reconciler is None:
+        return ()
+    return (Chore(name="reconciler", every=RECONCILER_EVERY, work=reconciler.work),)
+
+
+def _copying(settings: Settings, database: Database) -> tuple[Chore, ...]:
+    if settings.recordings_bucket is None:
+        return ()
+    recordings = Recordings(
+        database=database,
+        egress=Egress(),
+        storage=Storage(settings),
+        bucket=settings.recordings_bucket,
+        max_bytes=settings.recordings_max_bytes,
+    )
+    return (Chore(name="recordings", every=RECORDINGS_EVERY, work=recordings.work),)
+
+
+def _analyzing(settings: Settings, database: Database) -> tuple[Chore, ...]:
+    # A compatible service of one's own may want no key.
+    if settings.openai_api_key is None and settings.openai_base_url == OPENAI_BASE_URL:
+        return ()
+    analysis = Analysis(
+        database=database,
+        analyzer=LlmAnalyzer(ChatClient(settings)),
+        lease=2 * settings.openai_timeout + MARGIN,
+    )
+    return (Chore(name="feedback", every=ANALYSIS_EVERY, work=analysis.analyze),)
+
+
+def wire_reconciler(settings: Settings) -> Reconciler | None:
+    """Build what asks Tavus for lost callbacks, where there is a key to ask with."""
+    if settings.tavus_api_key is None:
+        return None
+    database = Database(settings)
+    return Reconciler(
+        database=database,
+        tavus=TavusClient(settings),
+        events=_events(database),
+        writer=Writer(database.receive_events),
+        after=settings.reconcile_after,
+        secrets=secrets_of(settings),
     )
 
 
 def wire_drainer(settings: Settings) -> Drainer | None:
     """Build what drains the spool beside the worker, where there is a spool."""
-    spool = _spool(settings)
+    spool = wire_spool(settings)
     if spool is None:
         return None
     return Drainer(spool, Writer(Database(settings).receive_events, breaker=_breaker(settings)))
 
 
-def _breaker(settings: Settings) -> Breaker:
-    # Without a spool whom the open circuit refuses may never call again: then look sooner.
-    longest = settings.breaker_seconds if settings.spool_path else SECONDS_WITHOUT_SPOOL
-    return Breaker(settings.breaker_failures, min(settings.breaker_seconds, longest))
-
-
-def _spool(settings: Settings) -> Spool | None:
+def wire_spool(settings: Settings) -> Spool | None:
+    """Build the spool, where there is one."""
     if settings.spool_path is None:
         return None
     return Spool(settings.spool_path, settings.spool_max_bytes, offload=_offload)
+
+
+def _breaker(settings: Settings, changed: Callable[[State], None] = lambda state: None) -> Breaker:
+    # Without a spool whom the open circuit refuses may never call again: then look sooner.
+    longest = settings.breaker_seconds if settings.spool_path else SECONDS_WITHOUT_SPOOL
+    seconds = min(settings.breaker_seconds, longest)
+    return Breaker(settings.breaker_failures, seconds, changed=changed)
 
 
 def _offload(work: Callable[[], Any]) -> Any:
@@ -103,6 +208,22 @@ def _offload(work: Callable[[], Any]) -> Any:
     if monkey.is_module_patched("threading"):
         return gevent.get_hub().threadpool.apply(work)
     return work()
+
+
+def _conversations(settings: Settings, database: Database) -> Conversations:
+    tavus = TavusClient(settings)
+    return Conversations(
+        settings=settings,
+        database=database,
+        tavus=tavus,
+        orphans=Orphans(database=database, tavus=tavus),
+        limit=Limit(
+            counters(settings.rate_limit_storage_url),
+            settings.conversations_per_hour,
+            period=RateLimitItemPerHour,
+        ),
+        base_url=lambda: public_url(settings),
+    )
 
 
 def _limits(settings: Settings) -> Limits:

@@ -5,7 +5,8 @@ create or replace function private.apply_conversation(
 language plpgsql set search_path = '' as $$
 declare
     metadata_key text := p_change ->> 'metadata_key';
-    age numeric := private.age_weight((p_change ->> 'at')::timestamptz);
+    -- What a browser relayed is older than anything that the sender itself told.
+    age numeric := private.age_weight((p_change ->> 'at')::timestamptz) - case when p_change ? 'relayed' then 1e11 else 0 end;
     new_metadata jsonb := '{}';
     final_end jsonb;
     started_at timestamptz;
@@ -28,15 +29,19 @@ begin
     where f.conversation_id = p_conversation_id and f.kind = 'end';
     select * into conversation from public.conversations c
     where c.conversation_id = p_conversation_id for update;
+    if metadata_key = 'application.perception_analysis' and new_metadata <> '{}' then
+        conversation.perception_analysis := null; -- what a browser relayed
+    end if;
     started_at := least(conversation.started_at, (p_change ->> 'started_at')::timestamptz);
 
     -- By way of jsonb each value takes the type that its column has; a table from before this schema
     -- may have others than ours.
     conversation := jsonb_populate_record(conversation, jsonb_strip_nulls(jsonb_build_object(
         'status', case
+            when p_change ? 'relayed' then conversation.status::text
             when private.status_rank(final_end ->> 'status') > private.status_rank(conversation.status::text)
                 then final_end ->> 'status'
-            else coalesce(conversation.status::text, 'active')
+            else coalesce(nullif(conversation.status::text, 'starting'), 'active')
         end,
         'started_at', started_at,
         'ended_at', (final_end ->> 'at')::timestamptz,
@@ -46,7 +51,7 @@ begin
             private.seconds_between(started_at, (final_end ->> 'at')::timestamptz)
         ),
         'perception_analysis', case when new_metadata <> '{}' then p_change ->> 'perception_analysis' end,
-        'recording_url', private.newest(p_conversation_id, p_change, p_event_key, 'recording_url'),
+        'recording_url', private.recording(p_conversation_id, p_change, p_event_key),
         'persona_id', private.newest(p_conversation_id, p_change, p_event_key, 'persona_id'),
         'replica_id', private.newest(p_conversation_id, p_change, p_event_key, 'replica_id'),
         'demo_id', private.newest(p_conversation_id, p_change, p_event_key, 'demo_id'),
@@ -179,8 +184,12 @@ begin
             when deadlock_detected or serialization_failure then
                 raise;
             when others then
+                -- A new beginning, like a replay: what it took to get here costs none of the retries.
+                insert into private.event_attempts (event_id, attempt, error)
+                values (waiting.id, waiting.attempts + 1, sqlerrm);
                 update private.webhook_inbox i
-                set state = 'failed', last_error = sqlerrm, next_attempt_at = now() + interval '1 second'
+                set state = 'failed', effects = null, attempts = waiting.attempts + 1, attempts_before = waiting.attempts,
+                    last_error = sqlerrm, next_attempt_at = now() + interval '1 second', finished_at = null
                 where i.id = waiting.id;
         end;
     end loop;

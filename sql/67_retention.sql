@@ -1,6 +1,6 @@
 -- Remove what is older than it may be, so many rows of each kind at most: bodies and headers of events that are done (after
 -- `days`), whole dead letters and what was rejected or never matched (after `dead_days`), and rows of the browsers' stream
--- (after `days`). An event's key stays, so that a late repeat is still known. Out: {bodies, dead, rejected, projections}.
+-- and answers of tools (after `days`). An event's key stays, so that a late repeat is still known. Out: {bodies, dead, rejected, tool_runs, projections}.
 create or replace function public.prune(days integer, dead_days integer, most integer) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -36,6 +36,13 @@ begin
     ));
     get diagnostics n = row_count;
     counts := counts || jsonb_build_object('rejected', n);
+
+    delete from private.tool_runs r
+    where r.ctid = any(array(
+        select o.ctid from private.tool_runs o where o.claimed_at < old order by o.claimed_at limit most
+    ));
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('tool_runs', n);
 
     -- Rows without a source are from before this schema, and not ours to remove.
     delete from public.processed_webhook_events e

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from services.cli import events
+from services.cli import callbacks, events, objectives, persona, spool, tools, tunnel
 from services.errors import SettingsError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The Convohooks backend.")
 app.add_typer(events.app, name="events")
+app.add_typer(spool.app, name="spool")
+app.add_typer(tools.app, name="tools")
+app.add_typer(objectives.app, name="objectives")
+app.add_typer(persona.app, name="persona")
+app.add_typer(callbacks.app, name="callbacks")
+app.command()(tunnel.tunnel)
 
 
 @app.callback()
@@ -43,6 +51,27 @@ def worker() -> None:
     except SettingsError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """Check settings, Supabase, this machine; say what is wrong and how to mend it."""
+    from services.cli.doctor import run
+
+    raise typer.Exit(run(as_json))
+
+
+@app.command()
+def reconcile(
+    conversation: Annotated[str | None, typer.Argument(help="The conversation's id")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """Ask Tavus for events of conversations whose end or transcript never came."""
+    from services.cli.reconcile import run
+
+    raise typer.Exit(run(conversation, as_json))
 
 
 def main() -> None:

@@ -202,7 +202,7 @@ alter table public.conversations
     alter column started_at drop not null;
 
 comment on column public.conversations.conversation_id is 'The sender''s id; null until the sender has named it.';
-comment on column public.conversations.status is 'active < ended < completed < failed; it only ever rises.';
+comment on column public.conversations.status is 'starting (the sender has not answered yet) < active < ended < completed < failed; it only ever rises.';
 comment on column public.conversations.tavus_metadata is 'The newest payload of each event type, by type.';
 comment on column public.conversations.version is 'Rises with every change: of two versions keep the higher.';
 
@@ -302,14 +302,22 @@ alter table public.conversation_messages
     add column if not exists sentiment text,
     add column if not exists intent text,
     add column if not exists confidence double precision,
+    add column if not exists seq bigint,
+    add column if not exists turn_idx bigint,
+    add column if not exists inference_id text,
+    add column if not exists relayed boolean not null default false,
     add column if not exists created_at timestamptz default now();
 alter table public.conversation_messages alter column timestamp drop not null;
 comment on column public.conversation_messages.origin is 'live or transcript.';
 comment on column public.conversation_messages.position is 'Place in the transcript, from 0; null while live.';
+comment on column public.conversation_messages.seq is 'The sender''s count of a live talk''s events: messages are read by position, seq, turn_idx, timestamp.';
+comment on column public.conversation_messages.relayed is 'A browser told it; the sender''s own word replaces it.';
 
 -- One row per message. Partial: rows from before this schema have no origin and may repeat.
 create unique index if not exists conversation_messages_message_key
 on public.conversation_messages (conversation_id, message_id) where origin is not null;
+-- Whether the sender's own word has anything to replace is asked at every message.
+create index if not exists conversation_messages_relayed_idx on public.conversation_messages (conversation_id) where relayed;
 
 alter table public.conversation_messages enable row level security;
 revoke all on public.conversation_messages from anon, authenticated;
@@ -368,11 +376,14 @@ grant execute on function private.annotate_transcript(text) to service_role;
 create or replace function private.apply_messages(p_conversation_id text, p_messages jsonb) returns void
 language plpgsql set search_path = '' as $$
 begin
-    insert into private.message_annotations
-    select p_conversation_id, m.message_id, m.role, md5(m.content), m.timestamp, m.sentiment, m.intent, m.confidence
-    from jsonb_populate_recordset(null::public.conversation_messages, p_messages) m
-    where coalesce(m.sentiment, m.intent, m.confidence::text) is not null
-    on conflict do nothing;
+    -- Few senders annotate, and every message comes through here.
+    if p_messages @? '$[*] ? (exists (@.sentiment) || exists (@.intent) || exists (@.confidence))' then
+        insert into private.message_annotations
+        select p_conversation_id, m.message_id, m.role, md5(m.content), m.timestamp, m.sentiment, m.intent, m.confidence
+        from jsonb_populate_recordset(null::public.conversation_messages, p_messages) m
+        where coalesce(m.sentiment, m.intent, m.confidence::text) is not null
+        on conflict do nothing;
+    end if;
 
     if exists (
         select 1 from private.conversation_facts f
@@ -382,11 +393,27 @@ begin
         return;
     end if;
 
-    insert into public.conversation_messages (conversation_id, message_id, role, content,
-        content_length, origin, timestamp, sentiment, intent, confidence)
-    select p_conversation_id, m.message_id, m.role, m.content,
-        length(m.content), 'live', m.timestamp, m.sentiment, m.intent, m.confidence
+    -- What one party said in one inference is one message: the sender's own word in place of a browser's.
+    if not p_messages @? '$[*] ? (@.relayed == true)' and exists (
+        select 1 from public.conversation_messages told
+        where told.conversation_id = p_conversation_id and told.relayed
+    ) then
+        delete from public.conversation_messages told
+        using jsonb_populate_recordset(null::public.conversation_messages, p_messages) m
+        where told.conversation_id = p_conversation_id and told.relayed
+            and (told.message_id = m.message_id or (told.inference_id = m.inference_id and told.role = m.role));
+    end if;
+
+    insert into public.conversation_messages (conversation_id, message_id, role, content, content_length,
+        origin, timestamp, sentiment, intent, confidence, seq, turn_idx, inference_id, relayed)
+    select p_conversation_id, m.message_id, m.role, m.content, length(m.content),
+        'live', m.timestamp, m.sentiment, m.intent, m.confidence, m.seq, m.turn_idx, m.inference_id, coalesce(m.relayed, false)
     from jsonb_populate_recordset(null::public.conversation_messages, p_messages) m
+    where m.relayed is null or not exists (
+        select 1 from public.conversation_messages own
+        where own.conversation_id = p_conversation_id and not own.relayed
+            and own.inference_id = m.inference_id and own.role = m.role
+    )
     on conflict do nothing;
 end
 $$;
@@ -434,11 +461,13 @@ alter table public.tool_calls
     add column if not exists result jsonb,
     add column if not exists success boolean,
     add column if not exists reported boolean not null default false,
+    add column if not exists relayed boolean,
     add column if not exists execution_time_ms double precision,
     add column if not exists called_at timestamptz,
     add column if not exists finished_at timestamptz,
     add column if not exists created_at timestamptz default now();
 comment on column public.tool_calls.reported is 'The sender told us the outcome; else it is what we computed.';
+comment on column public.tool_calls.relayed is 'Who told of the call: a browser, or its sender; null while nobody has, but for its outcome.';
 
 -- One row per call.
 create unique index if not exists tool_calls_tool_call_key on public.tool_calls (conversation_id, tool_call_id);
@@ -460,18 +489,50 @@ using (
     or (select private.is_admin())
 );
 
--- Store a call, its outcome, or both. An outcome that the sender reported outranks a computed one.
+-- Forget what a browser told of a call, now that its sender tells of it; a reported outcome stays.
+create or replace function private.forget_relayed_call(p_conversation_id text, p_tool_call_id text) returns void
+language sql set search_path = '' as $$
+    update public.tool_calls t
+    set name = null, arguments = null, called_at = null, relayed = null,
+        result = case when t.reported then t.result end,
+        success = case when t.reported then t.success end,
+        execution_time_ms = case when t.reported then t.execution_time_ms end,
+        finished_at = case when t.reported then t.finished_at end
+    where t.conversation_id = p_conversation_id and t.tool_call_id = p_tool_call_id and t.relayed
+$$;
+revoke execute on function private.forget_relayed_call(text, text) from public, anon, authenticated;
+grant execute on function private.forget_relayed_call(text, text) to service_role;
+
+-- Store a call, its outcome, or both. An outcome that the sender reported outranks a computed one; a call that
+-- its sender told of outranks one that a browser did.
 create or replace function private.apply_tool_call(p_conversation_id text, p_call jsonb) returns void
 language plpgsql set search_path = '' as $$
+declare
+    is_relayed boolean := p_call ? 'relayed';
+    is_own_call boolean := p_call ? 'arguments' and not is_relayed;
 begin
+    if is_own_call then
+        perform private.forget_relayed_call(p_conversation_id, p_call ->> 'tool_call_id');
+    elsif is_relayed and exists (
+        select 1 from public.tool_calls t
+        where t.conversation_id = p_conversation_id and t.tool_call_id = p_call ->> 'tool_call_id' and not t.relayed
+    ) then
+        return;
+    end if;
+
     insert into public.tool_calls as t (conversation_id, tool_call_id, name, arguments, result, success,
-        reported, execution_time_ms, called_at, finished_at)
+        reported, relayed, execution_time_ms, called_at, finished_at)
     select p_conversation_id, c.tool_call_id, c.name, c.arguments, c.result, c.success,
-        coalesce(c.reported, false), c.execution_time_ms, c.called_at, c.finished_at
+        coalesce(c.reported, false), case when is_own_call then false else c.relayed end, c.execution_time_ms, c.called_at, c.finished_at
     from jsonb_populate_record(null::public.tool_calls, p_call) c
     on conflict (conversation_id, tool_call_id) do update set
-        name = coalesce(t.name, excluded.name),
+        -- A call's own name first, then that of its outcome, then a browser's.
+        name = case
+            when is_own_call or (t.relayed and not is_relayed) then coalesce(excluded.name, t.name)
+            else coalesce(t.name, excluded.name)
+        end,
         arguments = coalesce(t.arguments, excluded.arguments),
+        relayed = coalesce(t.relayed, excluded.relayed),
         called_at = least(t.called_at, excluded.called_at);
 
     update public.tool_calls t
@@ -545,6 +606,8 @@ create table if not exists private.objective_completions (
     raw_payload jsonb,
     primary key (conversation_id, objective_name, event_key)
 );
+alter table private.objective_completions add column if not exists relayed boolean not null default false;
+comment on column private.objective_completions.relayed is 'A browser told it; what the sender told counts as later.';
 alter table private.objective_completions enable row level security;
 grant select, insert, update, delete on private.objective_completions to service_role;
 
@@ -567,17 +630,21 @@ $$;
 revoke execute on function private.fold(jsonb[]) from public, anon, authenticated;
 grant execute on function private.fold(jsonb[]) to service_role;
 
--- Keep a completion and fold all of its objective's: untimed ones first, then by time, then by key.
+-- Keep a completion and fold all of its objective's: relayed ones first, then untimed ones, then by time, then by key.
 create or replace function private.apply_completion(
     p_conversation_id text, p_event_key text, p_event_type text, p_completion jsonb
 ) returns void
 language plpgsql set search_path = '' as $$
 begin
     insert into private.objective_completions as kept
-    select p_conversation_id, c.objective_name, p_event_key, p_event_type, c.at, c.variables, c.columns, c.raw_payload
+        (conversation_id, objective_name, event_key, event_type, at, variables, columns, raw_payload, relayed)
+    select p_conversation_id, c.objective_name, p_event_key, p_event_type, c.at, c.variables, c.columns, c.raw_payload,
+        coalesce(c.relayed, false)
     from jsonb_populate_record(null::private.objective_completions, p_completion) c
     on conflict (conversation_id, objective_name, event_key) do update
-    set at = excluded.at, variables = excluded.variables, columns = excluded.columns, raw_payload = excluded.raw_payload;
+    set at = excluded.at, variables = excluded.variables, columns = excluded.columns, raw_payload = excluded.raw_payload,
+        relayed = excluded.relayed
+    where kept.relayed or not excluded.relayed;
 
     insert into public.qualification_data as q (conversation_id, objective_name, event_type, first_name,
         last_name, email, position, output_variables, raw_payload, version)
@@ -585,9 +652,9 @@ begin
         c.last_name, c.email, c.position, folded.variables, folded.raw_payload, 1
     from (
         select
-            private.fold(array_agg(o.variables order by o.at nulls first, o.event_key collate "C")) as variables,
-            private.fold(array_agg(o.columns order by o.at nulls first, o.event_key collate "C")) as columns,
-            (array_agg(o.raw_payload order by o.at desc nulls last, o.event_key collate "C" desc))[1] as raw_payload
+            private.fold(array_agg(o.variables order by not o.relayed, o.at nulls first, o.event_key collate "C")) as variables,
+            private.fold(array_agg(o.columns order by not o.relayed, o.at nulls first, o.event_key collate "C")) as columns,
+            (array_agg(o.raw_payload order by o.relayed, o.at desc nulls last, o.event_key collate "C" desc))[1] as raw_payload
         from private.objective_completions o
         where o.conversation_id = p_conversation_id and o.objective_name = p_completion ->> 'objective_name'
     ) folded, jsonb_populate_record(null::public.qualification_data, folded.columns) c
@@ -650,23 +717,803 @@ using (
     or (select private.is_admin())
 );
 
--- Store the scores of the transcript that is now the conversation's.
+-- Store the scores of the transcript that is now the conversation's. Those that a better analyzer made of the same words
+-- stay; see private.feedback_analyses.
 create or replace function private.apply_feedback(
     p_conversation public.conversations, p_feedback jsonb, p_transcript jsonb
 ) returns void
-language sql set search_path = '' as $$
-    insert into public.feedback_sessions (user_id, scenario_id, conversation_id, score, completed_at,
+language plpgsql set search_path = '' as $$
+declare
+    is_kept boolean := private.await_analysis(
+        p_conversation.id, private.words_md5(p_transcript),
+        coalesce(p_feedback #>> '{analysis,outcome}' = 'talk', false)
+    );
+begin
+    insert into public.feedback_sessions as f (user_id, scenario_id, conversation_id, score, completed_at,
         duration, transcript, analysis, analyzer, version)
-    select p_conversation.user_id, p_conversation.scenario_id, p_conversation.id, f.score,
-        coalesce(f.completed_at, p_conversation.ended_at, now()), p_conversation.duration_seconds,
-        p_transcript, f.analysis, f.analyzer, 1
-    from jsonb_populate_record(null::public.feedback_sessions, p_feedback) f
+    select p_conversation.user_id, p_conversation.scenario_id, p_conversation.id, n.score,
+        coalesce(n.completed_at, p_conversation.ended_at, now()), p_conversation.duration_seconds,
+        p_transcript, n.analysis, n.analyzer, 1
+    from jsonb_populate_record(null::public.feedback_sessions, p_feedback) n
     on conflict (conversation_id) where version is not null do update
-    set score = excluded.score, completed_at = excluded.completed_at, duration = excluded.duration,
-        transcript = excluded.transcript, analysis = excluded.analysis, analyzer = excluded.analyzer
+    set completed_at = excluded.completed_at, duration = excluded.duration, transcript = excluded.transcript,
+        score = case when is_kept then f.score else excluded.score end,
+        analysis = case when is_kept then f.analysis else excluded.analysis end,
+        analyzer = case when is_kept then f.analyzer else excluded.analyzer end;
+end
 $$;
 revoke execute on function private.apply_feedback(public.conversations, jsonb, jsonb) from public, anon, authenticated;
 grant execute on function private.apply_feedback(public.conversations, jsonb, jsonb) to service_role;
+
+-- 25_conversation_calls.sql
+
+-- What we asked the sender for: each conversation that was begun here, from before the sender is asked until nothing of it
+-- can be left at the sender without us knowing. Row first: the process may die between any two steps.
+create table if not exists private.conversation_calls (
+    ref uuid primary key,
+    user_id uuid not null,
+    request_key text,
+    request_hash text,
+    state text not null default 'begun' check (state in ('begun', 'placed', 'lost', 'failed')),
+    looks integer not null default 0,
+    begun_at timestamptz not null default now(),
+    next_look_at timestamptz
+);
+comment on column private.conversation_calls.ref is 'The row of public.conversations; callbacks carry it.';
+comment on column private.conversation_calls.request_key is 'The Idempotency-Key; free again once the call has failed.';
+comment on column private.conversation_calls.state is
+'begun: a request is at work; placed: answered, with a join URL; lost: not answered, and may run at the sender; failed: not answered, and does not.';
+comment on column private.conversation_calls.next_look_at is 'When to look for it at the sender, to end it there; null never.';
+
+create unique index if not exists conversation_calls_request_key
+on private.conversation_calls (user_id, request_key) where request_key is not null;
+create index if not exists conversation_calls_next_look_at_idx
+on private.conversation_calls (next_look_at) where next_look_at is not null;
+
+alter table private.conversation_calls enable row level security;
+grant select, insert, update, delete on private.conversation_calls to service_role;
+
+-- By way of jsonb each value takes the type that its column has.
+create or replace function private.insert_conversation(p_conversation jsonb) returns void
+language sql set search_path = '' as $$
+    insert into public.conversations (id, user_id, scenario_id, demo_id, persona_id, replica_id, conversation_name, status, created_at, updated_at)
+    select c.id, c.user_id, c.scenario_id, c.demo_id, c.persona_id, c.replica_id, c.conversation_name, c.status, now(), now()
+    from jsonb_populate_record(null::public.conversations, p_conversation) c
+$$;
+revoke execute on function private.insert_conversation(jsonb) from public, anon, authenticated;
+grant execute on function private.insert_conversation(jsonb) to service_role;
+
+-- Make the row of a conversation that the sender is going to be asked for. In: the row's values; a key under which the
+-- person may ask again for the same, and a hash of what they ask for; the seconds after which the request must have
+-- ended. Out: {outcome: begun | placed | busy | other, id, row?}: all but `begun` are what became of the key before.
+create or replace function public.begin_conversation(
+    conversation jsonb, request_key text, request_hash text, patience_seconds double precision
+) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    new_ref uuid := gen_random_uuid();
+    owner uuid := (conversation ->> 'user_id')::uuid;
+    wanted jsonb := conversation || jsonb_build_object('id', new_ref);
+begin
+    insert into private.conversation_calls as call (ref, user_id, request_key, request_hash, next_look_at)
+    values (new_ref, owner, begin_conversation.request_key, begin_conversation.request_hash,
+        now() + make_interval(secs => patience_seconds))
+    on conflict do nothing;
+    if not found then
+        return coalesce((
+            select jsonb_build_object('id', call.ref, 'row', to_jsonb(c), 'outcome', case
+                when call.request_hash is distinct from begin_conversation.request_hash then 'other'
+                when call.state = 'placed' and c.id is not null then 'placed'
+                else 'busy'
+            end)
+            from private.conversation_calls call left join public.conversations c on c.id = call.ref
+            where call.user_id = owner and call.request_key = begin_conversation.request_key
+        ), '{"outcome": "busy"}');
+    end if;
+    begin
+        insert into public.profiles (id) values (owner) on conflict do nothing;
+    exception when not_null_violation then
+        null; -- An app's own table, which wants to know more; the next insert tells whether one is needed.
+    end;
+    begin
+        perform private.insert_conversation(wanted || '{"status": "starting"}');
+    exception when invalid_text_representation or check_violation or string_data_right_truncation then
+        -- A table from before this schema may know the four states of then only.
+        perform private.insert_conversation(wanted || '{"status": "active"}');
+    end;
+    return jsonb_build_object('outcome', 'begun', 'id', new_ref);
+end
+$$;
+revoke execute on function public.begin_conversation(jsonb, text, text, double precision) from public, anon, authenticated;
+grant execute on function public.begin_conversation(jsonb, text, text, double precision) to service_role;
+
+-- The sender has made the conversation: tie it to its row. Out: {outcome: placed, row}, and the request may be answered;
+-- {outcome: late} when it was given up meanwhile, {outcome: taken} when another row is that conversation's.
+create or replace function public.place_conversation(ref uuid, conversation_id text, conversation_url text) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    call private.conversation_calls;
+    bound record;
+    placed public.conversations;
+begin
+    -- The conversation first, then rows: everybody locks in this order.
+    perform private.lock_conversation(place_conversation.conversation_id);
+    select * into call from private.conversation_calls a where a.ref = place_conversation.ref for update;
+    if call.state is null or call.state not in ('begun', 'placed') then
+        return '{"outcome": "late"}';
+    end if;
+    select * into bound from private.bind_conversation(place_conversation.ref, place_conversation.conversation_id);
+    if not bound.allowed then
+        return jsonb_build_object('outcome', case when exists (
+            select from public.conversations c where c.conversation_id = place_conversation.conversation_id
+        ) then 'taken' else 'late' end);
+    end if;
+    update public.conversations c
+    set conversation_url = place_conversation.conversation_url,
+        status = case when c.status::text = 'starting' then 'active' else c.status end
+    where c.id = place_conversation.ref
+    returning * into placed;
+    update private.conversation_calls a set state = 'placed', next_look_at = null where a.ref = place_conversation.ref;
+    return jsonb_build_object('outcome', 'placed', 'row', to_jsonb(placed));
+end
+$$;
+revoke execute on function public.place_conversation(uuid, text, text) from public, anon, authenticated;
+grant execute on function public.place_conversation(uuid, text, text) to service_role;
+
+-- The request for a conversation ends without one. `look_seconds` is when to look for it at the sender, where it may run all
+-- the same; null when it cannot.
+create or replace function public.fail_conversation(ref uuid, reason text, look_seconds double precision) returns void
+language sql security invoker set search_path = '' as $$
+    update private.conversation_calls a
+    set state = case when look_seconds is null then 'failed' else 'lost' end, request_key = null,
+        next_look_at = now() + make_interval(secs => look_seconds)
+    where a.ref = fail_conversation.ref;
+    update public.conversations c set status = 'failed', end_reason = coalesce(c.end_reason, reason)
+    where c.id = fail_conversation.ref;
+$$;
+revoke execute on function public.fail_conversation(uuid, text, double precision) from public, anon, authenticated;
+grant execute on function public.fail_conversation(uuid, text, double precision) to service_role;
+
+-- Give out what is to be looked for at the sender; requests that should long have ended are given up with it. In: how many
+-- at most, and the lease in seconds. Out: a JSON array of {ref, conversation_id, looks}; the id is there when a callback told
+-- it. After a day there is one last look.
+create or replace function public.claim_lost_conversations(most integer, lease_seconds double precision) returns jsonb
+language sql security invoker set search_path = '' as $$
+    with due as materialized (
+        select a.ref from private.conversation_calls a
+        where a.next_look_at <= now() order by a.next_look_at limit most for update skip locked
+    ), claimed as (
+        update private.conversation_calls a
+        set state = 'lost', request_key = null, looks = a.looks + 1,
+            next_look_at = case when a.begun_at > now() - interval '1 day' then now() + make_interval(secs => lease_seconds) end
+        from due where a.ref = due.ref
+        returning a.ref, a.looks
+    ), failed as (
+        update public.conversations c set status = 'failed', end_reason = coalesce(c.end_reason, 'never_started')
+        from claimed where c.id = claimed.ref and c.status::text is distinct from 'failed'
+    )
+    select coalesce(jsonb_agg(jsonb_build_object(
+        'ref', l.ref, 'conversation_id', c.conversation_id, 'looks', l.looks
+    ) order by l.ref), '[]')
+    from claimed l left join public.conversations c on c.id = l.ref
+$$;
+revoke execute on function public.claim_lost_conversations(integer, double precision) from public, anon, authenticated;
+grant execute on function public.claim_lost_conversations(integer, double precision) to service_role;
+
+-- A look is over; the next is due in so many seconds, and without a number nothing is left to look for.
+create or replace function public.finish_look(ref uuid, look_seconds double precision) returns void
+language sql security invoker set search_path = '' as $$
+    update private.conversation_calls a
+    set state = case when look_seconds is null then 'failed' else 'lost' end,
+        next_look_at = now() + make_interval(secs => look_seconds)
+    where a.ref = finish_look.ref and a.state = 'lost'
+$$;
+revoke execute on function public.finish_look(uuid, double precision) from public, anon, authenticated;
+grant execute on function public.finish_look(uuid, double precision) to service_role;
+
+-- Somebody here ended a conversation. It counts until the sender tells of an end: every end of the sender's outweighs it.
+create or replace function public.note_end(conversation_id text) returns void
+language plpgsql security invoker set search_path = '' as $$
+begin
+    perform private.lock_conversation(note_end.conversation_id);
+    insert into private.conversation_facts as known (conversation_id, kind, weight, event_key, value)
+    values (note_end.conversation_id, 'end', 0, 'ended here',
+        jsonb_build_object('status', 'ended', 'reason', 'ended_by_user', 'at', now()))
+    on conflict do nothing;
+    perform private.apply_conversation(note_end.conversation_id, 'ended here', '{}');
+end
+$$;
+revoke execute on function public.note_end(text) from public, anon, authenticated;
+grant execute on function public.note_end(text) to service_role;
+
+-- 26_tool_runs.sql
+
+-- Which calls of tools over HTTP were begun, and what they were answered: each call is run once.
+create table if not exists private.tool_runs (
+    conversation_id text not null, -- empty where the caller named none
+    tool_call_id text not null,
+    claim_id uuid not null,
+    acts_outside boolean not null,
+    locked_until timestamptz not null,
+    answer text,
+    claimed_at timestamptz not null default now(),
+    primary key (conversation_id, tool_call_id)
+);
+comment on column private.tool_runs.locked_until is 'Until then nobody else runs it. Afterwards another may, unless it acts outside.';
+comment on column private.tool_runs.answer is 'What the caller was told, byte for byte; the first that is stored stays.';
+
+-- What is too old is found by its time.
+create index if not exists tool_runs_claimed_at_idx on private.tool_runs (claimed_at);
+
+alter table private.tool_runs enable row level security;
+grant select, insert, update, delete on private.tool_runs to service_role;
+
+-- The outcome of a call that came another way before (a callback, the spool), else null. What a callback of the sender
+-- computed counts, and for a tool that acts outside whatever is stored: only a run of ours stores it.
+create or replace function private.told_outcome(p_call jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+    return (
+        select jsonb_build_object('success', t.success, 'result', t.result) from public.tool_calls t
+        where t.conversation_id = p_call ->> 'conversation_id' and t.tool_call_id = p_call ->> 'tool_call_id'
+            and t.success is not null
+            and ((p_call ->> 'acts_outside')::boolean or exists (
+                select 1 from private.webhook_inbox i
+                where i.source = p_call ->> 'source' and i.event_key = p_call ->> 'event_key'
+            ))
+    );
+end
+$$;
+revoke execute on function private.told_outcome(jsonb) from public, anon, authenticated;
+grant execute on function private.told_outcome(jsonb) to service_role;
+
+-- Claim a call of a tool, or say why it is not the caller's to run. In: {conversation_id?, tool_call_id, claim, acts_outside,
+-- lease_seconds, source, event_key}; asking again with the same claim is safe. Out: {state, known, answer?, outcome?}, state being
+--   claimed   run it
+--   told      its outcome came another way: {success, result}
+--   answered  it was run: the answer
+--   running   another claim runs it
+--   unknown   it acts outside, and whoever began it never told how it ended
+create or replace function public.claim_tool_run(call jsonb) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    scope text := coalesce(call ->> 'conversation_id', '');
+    claim uuid := (call ->> 'claim')::uuid;
+    outside boolean := (call ->> 'acts_outside')::boolean;
+    is_known boolean := scope = '' or exists (select 1 from public.conversations c where c.conversation_id = scope);
+    run private.tool_runs;
+    outcome jsonb;
+begin
+    insert into private.tool_runs as r (conversation_id, tool_call_id, claim_id, acts_outside, locked_until)
+    values (scope, call ->> 'tool_call_id', claim, outside,
+        now() + make_interval(secs => (call ->> 'lease_seconds')::double precision))
+    on conflict (conversation_id, tool_call_id) do update
+        set claim_id = excluded.claim_id, locked_until = excluded.locked_until
+        where r.answer is null and not r.acts_outside and r.locked_until <= now();
+    select * into run from private.tool_runs r
+    where r.conversation_id = scope and r.tool_call_id = call ->> 'tool_call_id';
+
+    if run.answer is not null then
+        return jsonb_build_object('state', 'answered', 'known', is_known, 'answer', run.answer);
+    end if;
+    if run.claim_id = claim or run.locked_until <= now() then
+        outcome := private.told_outcome(call);
+    end if;
+    return jsonb_build_object('known', is_known, 'outcome', outcome, 'state', case
+        when outcome is not null then 'told'
+        when run.claim_id = claim then 'claimed'
+        when run.locked_until > now() then 'running'
+        else 'unknown'
+    end);
+end
+$$;
+revoke execute on function public.claim_tool_run(jsonb) from public, anon, authenticated;
+grant execute on function public.claim_tool_run(jsonb) to service_role;
+
+-- Store what a call of a tool is answered and, as `receive_events` does, the event that it is. Out: what that says, with the
+-- answer that counts: the first one stored. A late outcome of a tool that acts outside still reaches `tool_calls`.
+create or replace function public.finish_tool_run(run jsonb, event jsonb) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    stored_answer text;
+    receipt jsonb;
+begin
+    -- The conversation first, then the row: everybody locks in this order.
+    if event ? 'conversation_id' then
+        perform private.lock_conversation(event ->> 'conversation_id');
+    end if;
+    update private.tool_runs r set answer = coalesce(r.answer, run ->> 'answer')
+    where r.conversation_id = coalesce(run ->> 'conversation_id', '') and r.tool_call_id = run ->> 'tool_call_id'
+    returning r.answer into stored_answer;
+
+    receipt := public.receive_events(jsonb_build_array(event)) -> 0;
+    if receipt ->> 'outcome' = 'duplicate' and event ? 'conversation_id' and event #> '{effects,tool_call}' is not null then
+        perform private.apply_tool_call(event ->> 'conversation_id', event #> '{effects,tool_call}');
+    end if;
+    return receipt || jsonb_build_object('answer', coalesce(stored_answer, run ->> 'answer'));
+end
+$$;
+revoke execute on function public.finish_tool_run(jsonb, jsonb) from public, anon, authenticated;
+grant execute on function public.finish_tool_run(jsonb, jsonb) to service_role;
+
+-- 27_reconcile.sql
+
+-- Which conversations are to be looked up at their sender, since a callback of theirs may be lost.
+create table if not exists private.reconciliations (
+    conversation_id text primary key,
+    known_at timestamptz not null default now(),
+    due_from timestamptz not null default now(),
+    looked_at timestamptz,
+    answered_at timestamptz,
+    looks integer not null default 0,
+    claim_id uuid,
+    last_result text,
+    settled_at timestamptz
+);
+comment on column private.reconciliations.known_at is 'When the conversation was made, as far as that is known.';
+comment on column private.reconciliations.due_from is 'It is looked up when so many seconds (RECONCILE_AFTER) have gone by since; a claim''s lease moves it on.';
+comment on column private.reconciliations.answered_at is 'When the last look began that the sender answered.';
+comment on column private.reconciliations.settled_at is 'When nothing was missing any more, or was given up.';
+
+-- The worker asks for the longest due one.
+create index if not exists reconciliations_due_idx on private.reconciliations (due_from) where settled_at is null;
+
+alter table private.reconciliations enable row level security;
+grant select, insert, update, delete on private.reconciliations to service_role;
+
+-- Watch a conversation from the moment that its sender has named it. Whoever made its row may have no
+-- right to this table, so this runs as its owner.
+create or replace function private.watch_conversation() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    insert into private.reconciliations (conversation_id, known_at, due_from)
+    values (
+        new.conversation_id, least(new.created_at::timestamptz, now()), least(new.created_at::timestamptz, now())
+    )
+    on conflict (conversation_id) do nothing;
+    return null;
+end
+$$;
+revoke execute on function private.watch_conversation() from public, anon, authenticated;
+
+create or replace trigger conversations_watch
+after insert or update of conversation_id on public.conversations for each row
+when (new.conversation_id is not null) execute function private.watch_conversation();
+
+-- Those from before this table.
+insert into private.reconciliations (conversation_id, known_at, due_from)
+select c.conversation_id, least(c.created_at::timestamptz, now()), least(c.created_at::timestamptz, now())
+from public.conversations c where c.conversation_id is not null
+on conflict (conversation_id) do nothing;
+
+-- Whether the sender itself has told the end: `ended` alone may be our own note of it.
+create or replace function private.has_end(p_conversation public.conversations) returns boolean
+language sql stable set search_path = '' as $$
+    select private.status_rank(p_conversation.status::text) > private.status_rank('ended')
+$$;
+revoke execute on function private.has_end(public.conversations) from public, anon, authenticated;
+grant execute on function private.has_end(public.conversations) to service_role;
+
+create or replace function private.is_complete(p_conversation public.conversations) returns boolean
+language sql stable set search_path = '' as $$
+    select private.has_end(p_conversation) and exists (
+        select from private.conversation_facts f
+        where f.conversation_id = p_conversation.conversation_id and f.kind = 'transcript'
+    )
+$$;
+revoke execute on function private.is_complete(public.conversations) from public, anon, authenticated;
+grant execute on function private.is_complete(public.conversations) to service_role;
+
+-- From when on something is missing: from the end, else from the beginning.
+create or replace function private.quiet_since(
+    p_watched private.reconciliations, p_conversation public.conversations
+) returns timestamptz
+language sql stable set search_path = '' as $$
+    select case
+        -- A sender's clock may be wrong.
+        when p_conversation.ended_at::timestamptz <= now() then p_conversation.ended_at::timestamptz
+        else least(p_watched.known_at, p_conversation.created_at::timestamptz, p_conversation.started_at::timestamptz)
+    end
+$$;
+revoke execute on function private.quiet_since(private.reconciliations, public.conversations) from public, anon, authenticated;
+grant execute on function private.quiet_since(private.reconciliations, public.conversations) to service_role;
+
+-- Whether a conversation needs no look now: nothing that ends it is missing, and it was looked up when everything had had the
+-- time to come (then it is off the list), or that time has not come yet (then it is due at it). So each gets a last look, by
+-- which also what may be absent is found: a lost recording, perception or objective.
+create or replace function private.needs_no_look(
+    p_watched private.reconciliations, p_conversation public.conversations, p_after double precision
+) returns boolean
+language plpgsql set search_path = '' as $$
+declare
+    over_at timestamptz := private.quiet_since(p_watched, p_conversation);
+    last_look_at timestamptz := over_at + make_interval(secs => p_after);
+    is_looked_up boolean := coalesce(p_watched.answered_at >= last_look_at, false);
+begin
+    if not private.is_complete(p_conversation) or (not is_looked_up and now() >= last_look_at) then
+        return false;
+    end if;
+    update private.reconciliations r
+    set due_from = over_at, settled_at = case when is_looked_up then coalesce(r.settled_at, now()) end
+    where r.conversation_id = p_watched.conversation_id;
+    return true;
+end
+$$;
+revoke execute on function private.needs_no_look(private.reconciliations, public.conversations, double precision) from public, anon, authenticated;
+grant execute on function private.needs_no_look(private.reconciliations, public.conversations, double precision) to service_role;
+
+-- Give one conversation out under a claim. In: {claim, after_seconds, lease_seconds} for the longest due one; for a person who
+-- asks, {before} too: each without its end or transcript that was not looked up since that time, given up or not; or
+-- {conversation}: this one whatever it has, by the sender's id or our row's. Out: {conversation_id, id, has_end (the sender's),
+-- is_over (by anybody's word), age_seconds}, null when none is left. Those that need no look are put off, or taken off the list.
+create or replace function public.claim_reconciliation(wanted jsonb) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    after_seconds double precision := (wanted ->> 'after_seconds')::double precision;
+    watched private.reconciliations;
+    conversation public.conversations;
+begin
+    loop
+        if wanted ? 'conversation' then
+            select r.* into watched
+            from private.reconciliations r join public.conversations c using (conversation_id)
+            where c.conversation_id = wanted ->> 'conversation' or c.id::text = wanted ->> 'conversation'
+            limit 1 for update of r;
+        elsif wanted ? 'before' then
+            select r.* into watched
+            from private.reconciliations r join public.conversations c using (conversation_id)
+            where least(r.known_at, c.created_at::timestamptz, c.started_at::timestamptz)
+                    <= now() - make_interval(secs => after_seconds)
+                and (r.looked_at is null or r.looked_at < (wanted ->> 'before')::timestamptz)
+                and not private.is_complete(c)
+            order by r.known_at limit 1 for update of r skip locked;
+        else
+            select r.* into watched from private.reconciliations r
+            where r.settled_at is null and r.due_from <= now() - make_interval(secs => after_seconds)
+            order by r.due_from limit 1 for update skip locked;
+        end if;
+        if watched.conversation_id is null then
+            return null;
+        end if;
+        select * into conversation from public.conversations c where c.conversation_id = watched.conversation_id;
+        if conversation.id is null then
+            delete from private.reconciliations r where r.conversation_id = watched.conversation_id;
+            continue;
+        end if;
+        exit when wanted ? 'conversation' or not private.needs_no_look(watched, conversation, after_seconds);
+    end loop;
+
+    update private.reconciliations r
+    set claim_id = (wanted ->> 'claim')::uuid, looked_at = clock_timestamp(), looks = r.looks + 1,
+        due_from = now() + make_interval(secs => (wanted ->> 'lease_seconds')::double precision - after_seconds)
+    where r.conversation_id = watched.conversation_id;
+    return jsonb_build_object(
+        'conversation_id', watched.conversation_id, 'id', conversation.id, 'has_end', private.has_end(conversation),
+        'is_over', private.status_rank(conversation.status::text) >= private.status_rank('ended'),
+        'age_seconds', extract(epoch from now() - private.quiet_since(watched, conversation))
+    );
+end
+$$;
+revoke execute on function public.claim_reconciliation(jsonb) from public, anon, authenticated;
+grant execute on function public.claim_reconciliation(jsonb) to service_role;
+
+-- Write down what came of a look, and when the next is due: after a quarter of the time that has gone by so far, within a day.
+-- In: {claim, conversation_id, after_seconds, give_up_seconds, answered (whether the sender told anything), result}.
+-- Out: complete | waiting | given up | lost (somebody else has claimed it since).
+create or replace function public.finish_reconciliation(look jsonb) returns text
+language plpgsql security invoker set search_path = '' as $$
+declare
+    after_seconds double precision := (look ->> 'after_seconds')::double precision;
+    watched private.reconciliations;
+    conversation public.conversations;
+    age double precision;
+begin
+    select * into watched from private.reconciliations r
+    where r.conversation_id = look ->> 'conversation_id' and r.claim_id = (look ->> 'claim')::uuid for update;
+    if watched.conversation_id is null then
+        return 'lost';
+    end if;
+    select * into conversation from public.conversations c where c.conversation_id = watched.conversation_id;
+    update private.reconciliations r
+    set last_result = look ->> 'result', claim_id = null,
+        answered_at = case when (look ->> 'answered')::boolean then r.looked_at else r.answered_at end
+    where r.conversation_id = watched.conversation_id returning r.* into watched;
+    if private.needs_no_look(watched, conversation, after_seconds) then
+        return 'complete';
+    end if;
+
+    age := extract(epoch from now() - private.quiet_since(watched, conversation));
+    if age >= (look ->> 'give_up_seconds')::double precision then
+        update private.reconciliations r set settled_at = now() where r.conversation_id = watched.conversation_id;
+        return 'given up';
+    end if;
+    update private.reconciliations r
+    set due_from = now() + make_interval(secs => greatest(least(age / 4, 86400) - after_seconds, 0)), settled_at = null
+    where r.conversation_id = watched.conversation_id;
+    return 'waiting';
+end
+$$;
+revoke execute on function public.finish_reconciliation(jsonb) from public, anon, authenticated;
+grant execute on function public.finish_reconciliation(jsonb) to service_role;
+
+-- 28_recording_copies.sql
+
+-- Recordings that are to be copied to Supabase Storage: one row for each https address that an event told.
+create table if not exists private.recording_copies (
+    conversation_id text not null,
+    source_url text not null,
+    state text not null default 'waiting' check (state in (
+        'waiting', -- waiting -> copied or given up
+        'copied', -- copied_url is what conversations.recording_url says
+        'given up' -- the sender's address stays
+    )),
+    tries integer not null default 0,
+    due_at timestamptz not null default now(),
+    claim_id uuid,
+    copied_url text,
+    last_error text,
+    created_at timestamptz not null default now(),
+    finished_at timestamptz,
+    primary key (conversation_id, source_url)
+);
+comment on column private.recording_copies.due_at is 'The next try; while it is claimed, the end of the lease.';
+
+create index if not exists recording_copies_due_idx on private.recording_copies (due_at) where state = 'waiting';
+
+alter table private.recording_copies enable row level security;
+grant select, insert, update, delete on private.recording_copies to service_role;
+
+-- The address of a conversation's recording if this event is the newest that told one, else null: the copy's, once
+-- there is one, also when the event is applied again. A copy is ordered by the same transaction.
+create or replace function private.recording(
+    p_conversation_id text, p_change jsonb, p_event_key text
+) returns text
+language plpgsql set search_path = '' as $$
+declare
+    told text := private.newest(p_conversation_id, p_change, p_event_key, 'recording_url');
+begin
+    -- An index takes no longer key. Buckets' own addresses (s3://, gs://) stay as they are.
+    if told is null or told !~* '^https://' or octet_length(told) > 2000 then
+        return told;
+    end if;
+    insert into private.recording_copies (conversation_id, source_url) values (p_conversation_id, told)
+    on conflict do nothing;
+    return coalesce((
+        select r.copied_url from private.recording_copies r
+        where r.conversation_id = p_conversation_id and r.source_url = told
+    ), told);
+end
+$$;
+revoke execute on function private.recording(text, jsonb, text) from public, anon, authenticated;
+grant execute on function private.recording(text, jsonb, text) to service_role;
+
+-- Give the longest due copy out under a claim. Out: {conversation_id, id (our row's), source_url, tries}, or null.
+create or replace function public.claim_recording(claim uuid, lease_seconds double precision) returns jsonb
+language sql security invoker set search_path = '' as $$
+    with due as materialized (
+        select r.conversation_id, r.source_url from private.recording_copies r
+        where r.state = 'waiting' and r.due_at <= now()
+        order by r.due_at limit 1 for update skip locked
+    ), claimed as (
+        update private.recording_copies r
+        set claim_id = claim, tries = r.tries + 1, due_at = now() + make_interval(secs => lease_seconds)
+        from due where r.conversation_id = due.conversation_id and r.source_url = due.source_url
+        returning r.*
+    )
+    select jsonb_build_object('conversation_id', r.conversation_id, 'source_url', r.source_url, 'tries', r.tries, 'id', (
+        select c.id from public.conversations c where c.conversation_id = r.conversation_id
+    ))
+    from claimed r
+$$;
+revoke execute on function public.claim_recording(uuid, double precision) from public, anon, authenticated;
+grant execute on function public.claim_recording(uuid, double precision) to service_role;
+
+-- Make a claim last from now on once more. Returns whether it still holds.
+create or replace function public.extend_recording(claim uuid, lease_seconds double precision) returns boolean
+language plpgsql security invoker set search_path = '' as $$
+begin
+    update private.recording_copies r set due_at = now() + make_interval(secs => lease_seconds)
+    where r.claim_id = claim and r.state = 'waiting';
+    return found;
+end
+$$;
+revoke execute on function public.extend_recording(uuid, double precision) from public, anon, authenticated;
+grant execute on function public.extend_recording(uuid, double precision) to service_role;
+
+-- Write down what came of a claimed copy. In: {claim, conversation_id, source_url} with {copied_url}, or with {error,
+-- retry_seconds?}; without retry_seconds it is given up. A conversation that still has the sender's address gets the
+-- copy's. Out: copied | waiting | given up | lost (somebody else has claimed it since).
+create or replace function public.finish_recording(copy jsonb) returns text
+language plpgsql security invoker set search_path = '' as $$
+declare
+    held private.recording_copies;
+    next_state text := case
+        when copy ? 'copied_url' then 'copied' when copy ? 'retry_seconds' then 'waiting' else 'given up'
+    end;
+begin
+    -- The conversation first, then the row: everybody locks in this order.
+    perform private.lock_conversation(copy ->> 'conversation_id');
+    select * into held from private.recording_copies r
+    where r.conversation_id = copy ->> 'conversation_id' and r.source_url = copy ->> 'source_url'
+        and r.claim_id = (copy ->> 'claim')::uuid and r.state = 'waiting' for update;
+    if held.conversation_id is null then
+        return 'lost';
+    end if;
+    update private.recording_copies r
+    set state = next_state, claim_id = null, copied_url = copy ->> 'copied_url', last_error = copy ->> 'error',
+        due_at = now() + make_interval(secs => coalesce((copy ->> 'retry_seconds')::double precision, 0)),
+        finished_at = case when next_state <> 'waiting' then now() end
+    where r.conversation_id = held.conversation_id and r.source_url = held.source_url;
+
+    if next_state = 'copied' then
+        update public.conversations c set recording_url = copy ->> 'copied_url'
+        where c.conversation_id = held.conversation_id and c.recording_url = held.source_url;
+        if found then
+            perform private.project('tavus', held.conversation_id || ':recording_copied:' || held.source_url,
+                held.conversation_id, 'recording_copied', jsonb_build_object('recording_url', copy ->> 'copied_url'), null);
+        end if;
+    end if;
+    return next_state;
+end
+$$;
+revoke execute on function public.finish_recording(jsonb) from public, anon, authenticated;
+grant execute on function public.finish_recording(jsonb) to service_role;
+
+-- 29_feedback_analyses.sql
+
+-- The second reading of a transcript: a session has its scores by rules at once, and waits here for a worker with a
+-- language model. Rows that no worker wants cost nothing: they are not looked at again after seven days.
+create table if not exists private.feedback_analyses (
+    conversation_id uuid primary key references public.conversations (id) on delete cascade,
+    words_md5 text not null,
+    state text not null default 'waiting' check (state in (
+        'waiting', -- for a worker; claimed while next_attempt_at is a lease's end
+        'done', -- the session's scores are the model's
+        'given_up' -- the session keeps its scores by rules
+    )),
+    attempts integer not null default 0,
+    next_attempt_at timestamptz not null default now(),
+    claim_id uuid,
+    last_error text
+);
+comment on column private.feedback_analyses.words_md5 is 'Of the transcript: other words want another reading.';
+
+-- Claims look for what is due.
+create index if not exists feedback_analyses_due_idx
+on private.feedback_analyses (next_attempt_at) where state = 'waiting';
+
+alter table private.feedback_analyses enable row level security;
+grant select, insert, update, delete on private.feedback_analyses to service_role;
+
+-- What was said in a transcript, and by whom; the same words told at other times are the same.
+create or replace function private.words_md5(p_transcript jsonb) returns text
+language sql immutable set search_path = '' as $$
+    select md5(coalesce(
+        jsonb_agg(jsonb_build_array(line.value -> 'role', line.value -> 'content') order by line.n), '[]'
+    )::text)
+    from jsonb_array_elements(p_transcript) with ordinality as line (value, n)
+$$;
+revoke execute on function private.words_md5(jsonb) from public, anon, authenticated;
+grant execute on function private.words_md5(jsonb) to service_role;
+
+-- Note that a transcript was scored by rules and is to be read again, if it is worth it. Returns whether these very words
+-- were read by a model already: then its scores stay. The caller holds the conversation's lock.
+create or replace function private.await_analysis(p_conversation uuid, p_words_md5 text, p_is_wanted boolean) returns boolean
+language plpgsql set search_path = '' as $$
+declare
+    is_done boolean;
+begin
+    select a.state = 'done' into is_done from private.feedback_analyses a
+    where a.conversation_id = p_conversation and a.words_md5 = p_words_md5;
+    if found then
+        return is_done;
+    end if;
+    -- Whoever reads other words at this moment has lost its claim.
+    delete from private.feedback_analyses a where a.conversation_id = p_conversation;
+    if p_is_wanted then
+        insert into private.feedback_analyses (conversation_id, words_md5) values (p_conversation, p_words_md5);
+    end if;
+    return false;
+end
+$$;
+revoke execute on function private.await_analysis(uuid, text, boolean) from public, anon, authenticated;
+grant execute on function private.await_analysis(uuid, text, boolean) to service_role;
+
+-- Give transcripts out to be read, for as long as the lease lasts. In: the claim's id, how many at most, the lease in
+-- seconds. Out: a JSON array of {id, tries, transcript, scenario: {id, title, metrics} | null}, the longest due first.
+create or replace function public.claim_analyses(claim uuid, most integer, lease_seconds double precision) returns jsonb
+language sql security invoker set search_path = '' as $$
+    with due as materialized (
+        select a.conversation_id from private.feedback_analyses a
+        where a.state = 'waiting' and a.next_attempt_at between now() - interval '7 days' and now()
+        order by a.next_attempt_at limit most for update skip locked
+    ), claimed as (
+        update private.feedback_analyses a
+        set claim_id = claim, attempts = a.attempts + 1,
+            next_attempt_at = now() + make_interval(secs => lease_seconds)
+        from due where a.conversation_id = due.conversation_id
+        returning a.*
+    )
+    select coalesce(jsonb_agg(jsonb_build_object(
+        'id', c.conversation_id, 'tries', c.attempts, 'transcript', f.transcript,
+        'scenario', case when s.id is not null then
+            jsonb_build_object('id', s.id::text, 'title', s.title, 'metrics', s.metrics) end
+    )), '[]')
+    from claimed c
+    left join public.feedback_sessions f on f.conversation_id = c.conversation_id and f.version is not null
+    left join public.scenarios s on s.id = f.scenario_id
+$$;
+revoke execute on function public.claim_analyses(uuid, integer, double precision) from public, anon, authenticated;
+grant execute on function public.claim_analyses(uuid, integer, double precision) to service_role;
+
+-- The reading that a claim still holds, locked; nothing when the claim was lost.
+create or replace function private.held_analysis(p_claim uuid, p_conversation uuid) returns private.feedback_analyses
+language plpgsql set search_path = '' as $$
+declare
+    held private.feedback_analyses;
+begin
+    -- The conversation first, then the row: everybody locks in this order.
+    perform private.lock_conversation(c.conversation_id)
+    from public.conversations c where c.id = p_conversation and c.conversation_id is not null;
+    select * into held from private.feedback_analyses a
+    where a.conversation_id = p_conversation and a.claim_id = p_claim and a.state = 'waiting' for update;
+    return held;
+end
+$$;
+revoke execute on function private.held_analysis(uuid, uuid) from public, anon, authenticated;
+grant execute on function private.held_analysis(uuid, uuid) to service_role;
+
+-- Put a model's scores in place of those by rules, and tell browsers so. In: the claim's id, the conversation's row, and
+-- {score, analysis, analyzer}. Returns done, or lost when the claim holds it no longer: then nothing has changed.
+create or replace function public.finish_analysis(claim uuid, conversation uuid, feedback jsonb) returns text
+language plpgsql security invoker set search_path = '' as $$
+declare
+    held private.feedback_analyses := private.held_analysis(claim, conversation);
+    spoken_of text;
+begin
+    if held.conversation_id is null then
+        return 'lost';
+    end if;
+    update private.feedback_analyses a set state = 'done', claim_id = null, last_error = null
+    where a.conversation_id = conversation;
+
+    update public.feedback_sessions f set score = n.score, analysis = n.analysis, analyzer = n.analyzer
+    from jsonb_populate_record(null::public.feedback_sessions, feedback) n
+    where f.conversation_id = conversation and f.version is not null;
+
+    select c.conversation_id into spoken_of from public.conversations c where c.id = conversation;
+    perform private.project(
+        'convohooks', concat_ws(':', spoken_of, 'feedback', held.words_md5), spoken_of, 'feedback.updated',
+        jsonb_build_object('score', feedback -> 'score', 'analyzer', feedback -> 'analyzer'), null
+    );
+    return 'done';
+end
+$$;
+revoke execute on function public.finish_analysis(uuid, uuid, jsonb) from public, anon, authenticated;
+grant execute on function public.finish_analysis(uuid, uuid, jsonb) to service_role;
+
+-- Write down why a reading failed; the next is due in so many seconds, and without a number there is none. Returns
+-- waiting, given_up, or lost when the claim holds it no longer.
+create or replace function public.fail_analysis(
+    claim uuid, conversation uuid, error text, retry_seconds double precision
+) returns text
+language plpgsql security invoker set search_path = '' as $$
+declare
+    held private.feedback_analyses := private.held_analysis(claim, conversation);
+    next_state text := case when retry_seconds is null then 'given_up' else 'waiting' end;
+begin
+    if held.conversation_id is null then
+        return 'lost';
+    end if;
+    update private.feedback_analyses a
+    set state = next_state, claim_id = null, last_error = error,
+        next_attempt_at = now() + make_interval(secs => coalesce(retry_seconds, 0))
+    where a.conversation_id = conversation;
+    return next_state;
+end
+$$;
+revoke execute on function public.fail_analysis(uuid, uuid, text, double precision) from public, anon, authenticated;
+grant execute on function public.fail_analysis(uuid, uuid, text, double precision) to service_role;
 
 -- 30_processed_webhook_events.sql
 
@@ -718,20 +1565,26 @@ using (
     or (select private.is_admin())
 );
 
--- Show an event to browsers, once. Not `language sql`: such a function is planned anew at every call.
+-- Show an event to browsers, once: a fact that is relayed too has one row, with what its sender says in it.
+-- Not `language sql`: such a function is planned anew at every call.
 create or replace function private.project(
     p_source text, p_event_key text, p_conversation_id text, p_event_type text, p_event_data jsonb, p_duration_ms double precision
 ) returns void
 language plpgsql set search_path = '' as $$
+declare
+    sender text := regexp_replace(p_source, '-relay$', '');
+    hash text := encode(sha256(convert_to(concat_ws(E'\n', sender, p_event_key, p_event_type), 'UTF8')), 'hex');
 begin
     insert into public.processed_webhook_events
         (source, conversation_id, event_type, event_data, event_hash, processing_duration_ms)
-    values (
-        p_source, p_conversation_id, p_event_type, p_event_data,
-        encode(sha256(convert_to(concat_ws(E'\n', p_source, p_event_key, p_event_type), 'UTF8')), 'hex'),
-        p_duration_ms
-    )
+    values (p_source, p_conversation_id, p_event_type, p_event_data, hash, p_duration_ms)
     on conflict (event_hash) where source is not null do nothing;
+
+    if not found and p_source = sender then
+        update public.processed_webhook_events e
+        set source = p_source, event_data = p_event_data, processing_duration_ms = p_duration_ms
+        where e.event_hash = hash and e.source = p_source || '-relay';
+    end if;
 end
 $$;
 revoke execute on function private.project(text, text, text, text, jsonb, double precision) from public, anon, authenticated;
@@ -773,7 +1626,7 @@ create table if not exists private.webhook_inbox (
 comment on column private.webhook_inbox.pruned_at is 'When the body was removed for its age; the key stays.';
 comment on column private.webhook_inbox.event_key is 'Names the fact within its source, so that a repeat is known.';
 comment on column private.webhook_inbox.attempts_before is 'Attempts made before the last replay; they do not count against the retries.';
-comment on column private.webhook_inbox.claim_id is 'Who works on it: only this claim can finish it, and only until its lease, next_attempt_at, has ended.';
+comment on column private.webhook_inbox.claim_id is 'Who works on it: only this claim can finish it, until its lease, next_attempt_at, has ended and another takes it.';
 comment on column private.webhook_inbox.path is 'Where it was sent: an untyped body is read by its address.';
 comment on column private.webhook_inbox.body_sha256 is 'Of the bytes as they came, before secrets were overwritten.';
 
@@ -872,7 +1725,8 @@ create or replace function private.apply_conversation(
 language plpgsql set search_path = '' as $$
 declare
     metadata_key text := p_change ->> 'metadata_key';
-    age numeric := private.age_weight((p_change ->> 'at')::timestamptz);
+    -- What a browser relayed is older than anything that the sender itself told.
+    age numeric := private.age_weight((p_change ->> 'at')::timestamptz) - case when p_change ? 'relayed' then 1e11 else 0 end;
     new_metadata jsonb := '{}';
     final_end jsonb;
     started_at timestamptz;
@@ -895,15 +1749,19 @@ begin
     where f.conversation_id = p_conversation_id and f.kind = 'end';
     select * into conversation from public.conversations c
     where c.conversation_id = p_conversation_id for update;
+    if metadata_key = 'application.perception_analysis' and new_metadata <> '{}' then
+        conversation.perception_analysis := null; -- what a browser relayed
+    end if;
     started_at := least(conversation.started_at, (p_change ->> 'started_at')::timestamptz);
 
     -- By way of jsonb each value takes the type that its column has; a table from before this schema
     -- may have others than ours.
     conversation := jsonb_populate_record(conversation, jsonb_strip_nulls(jsonb_build_object(
         'status', case
+            when p_change ? 'relayed' then conversation.status::text
             when private.status_rank(final_end ->> 'status') > private.status_rank(conversation.status::text)
                 then final_end ->> 'status'
-            else coalesce(conversation.status::text, 'active')
+            else coalesce(nullif(conversation.status::text, 'starting'), 'active')
         end,
         'started_at', started_at,
         'ended_at', (final_end ->> 'at')::timestamptz,
@@ -913,7 +1771,7 @@ begin
             private.seconds_between(started_at, (final_end ->> 'at')::timestamptz)
         ),
         'perception_analysis', case when new_metadata <> '{}' then p_change ->> 'perception_analysis' end,
-        'recording_url', private.newest(p_conversation_id, p_change, p_event_key, 'recording_url'),
+        'recording_url', private.recording(p_conversation_id, p_change, p_event_key),
         'persona_id', private.newest(p_conversation_id, p_change, p_event_key, 'persona_id'),
         'replica_id', private.newest(p_conversation_id, p_change, p_event_key, 'replica_id'),
         'demo_id', private.newest(p_conversation_id, p_change, p_event_key, 'demo_id'),
@@ -1046,8 +1904,12 @@ begin
             when deadlock_detected or serialization_failure then
                 raise;
             when others then
+                -- A new beginning, like a replay: what it took to get here costs none of the retries.
+                insert into private.event_attempts (event_id, attempt, error)
+                values (waiting.id, waiting.attempts + 1, sqlerrm);
                 update private.webhook_inbox i
-                set state = 'failed', last_error = sqlerrm, next_attempt_at = now() + interval '1 second'
+                set state = 'failed', effects = null, attempts = waiting.attempts + 1, attempts_before = waiting.attempts,
+                    last_error = sqlerrm, next_attempt_at = now() + interval '1 second', finished_at = null
                 where i.id = waiting.id;
         end;
     end loop;
@@ -1070,9 +1932,13 @@ create or replace function private.bind_conversation(
 language plpgsql set search_path = '' as $$
 begin
     select true, c.conversation_id into allowed, conversation_id
-    from public.conversations c where c.id = p_ref for update;
+    from public.conversations c where c.id = p_ref;
     allowed := coalesce(allowed, false);
 
+    if allowed and conversation_id is null and p_conversation_id is not null then
+        -- Nobody has named it yet: of two events only one may.
+        select c.conversation_id into conversation_id from public.conversations c where c.id = p_ref for update;
+    end if;
     if allowed and conversation_id is null and p_conversation_id is not null then
         if exists (select 1 from public.conversations c where c.conversation_id = p_conversation_id) then
             allowed := false;
@@ -1166,7 +2032,9 @@ declare
 begin
     for item in
         select e.value, e.n from jsonb_array_elements(batch) with ordinality as e (value, n)
-        order by e.value ->> 'conversation_id' collate "C", e.value ->> 'event_key' collate "C", e.n
+        order by e.value ->> 'conversation_id' collate "C",
+            -- A conversation's lock holds off all others, so its events stay in the order of their arrival.
+            case when not e.value ? 'conversation_id' then e.value ->> 'event_key' end collate "C", e.n
     loop
         begin
             results[item.n] := private.receive_event(item.value);
@@ -1187,7 +2055,7 @@ grant execute on function public.receive_events(jsonb) to service_role;
 
 -- Give due events out under a claim, for as long as its lease lasts. In: the claim's id, how many events at most, the
 -- lease in seconds. Out: a JSON array of {id, source, event_type, path, body (base64), headers, tries, received_at}, the
--- longest due first. When a lease ends, its events are due again, and the claim cannot finish them any more.
+-- longest due first. When a lease ends, its events are due again; claimed anew, they are lost to the claim before.
 create or replace function public.claim_events(claim uuid, max_events integer, lease_seconds double precision) returns jsonb
 language sql security invoker set search_path = '' as $$
     with due as materialized (
@@ -1331,7 +2199,10 @@ create index if not exists webhook_inbox_dead_idx on private.webhook_inbox (seq)
 -- conversation_id, since, until (received_at), error (a part of the last error, in any case).
 create or replace function private.events_matching(p_filter jsonb, p_before bigint, p_most integer)
 returns setof private.webhook_inbox
-language sql stable set search_path = '' as $$
+-- Planned anew for every filter: a plan for any filter would read the whole inbox for each.
+language plpgsql stable set search_path = '' set plan_cache_mode = 'force_custom_plan' as $$
+begin
+    return query
     select * from private.webhook_inbox i
     where (p_before is null or i.seq < p_before)
         and (not p_filter ? 'id' or i.id = (p_filter ->> 'id')::uuid)
@@ -1342,7 +2213,8 @@ language sql stable set search_path = '' as $$
         and (not p_filter ? 'since' or i.received_at >= (p_filter ->> 'since')::timestamptz)
         and (not p_filter ? 'until' or i.received_at < (p_filter ->> 'until')::timestamptz)
         and (not p_filter ? 'error' or strpos(lower(i.last_error), lower(p_filter ->> 'error')) > 0)
-    order by i.seq desc limit p_most
+    order by i.seq desc limit p_most;
+end
 $$;
 revoke execute on function private.events_matching(jsonb, bigint, integer) from public, anon, authenticated;
 grant execute on function private.events_matching(jsonb, bigint, integer) to service_role;
@@ -1419,7 +2291,7 @@ grant execute on function public.purge_events(jsonb) to service_role;
 
 -- Remove what is older than it may be, so many rows of each kind at most: bodies and headers of events that are done (after
 -- `days`), whole dead letters and what was rejected or never matched (after `dead_days`), and rows of the browsers' stream
--- (after `days`). An event's key stays, so that a late repeat is still known. Out: {bodies, dead, rejected, projections}.
+-- and answers of tools (after `days`). An event's key stays, so that a late repeat is still known. Out: {bodies, dead, rejected, tool_runs, projections}.
 create or replace function public.prune(days integer, dead_days integer, most integer) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -1429,29 +2301,39 @@ declare
     n bigint;
 begin
     update private.webhook_inbox i set body = '', headers = '{}', effects = null, pruned_at = now()
-    where i.id in (
+    -- Arrays, and one bound on the time: so the indexes serve whatever the numbers are.
+    where i.id = any(array(
         select o.id from private.webhook_inbox o
-        where o.pruned_at is null and (
+        where o.pruned_at is null and o.received_at < greatest(old, very_old) and (
             (o.received_at < old and o.state in ('processed', 'ignored'))
             or (o.received_at < very_old and o.state = 'unmatched')
         )
         order by o.received_at limit most for update skip locked
-    );
+    ));
     get diagnostics n = row_count;
     counts := counts || jsonb_build_object('bodies', n);
 
     delete from private.webhook_inbox i
-    where i.id in (
+    where i.id = any(array(
         select o.id from private.webhook_inbox o
         where o.state = 'dead' and o.received_at < very_old limit most for update skip locked
-    );
+    ));
     get diagnostics n = row_count;
     counts := counts || jsonb_build_object('dead', n);
 
     delete from private.rejected_events r
-    where r.id in (select o.id from private.rejected_events o where o.received_at < very_old order by o.id limit most);
+    where r.id = any(array(
+        select o.id from private.rejected_events o where o.received_at < very_old order by o.id limit most
+    ));
     get diagnostics n = row_count;
     counts := counts || jsonb_build_object('rejected', n);
+
+    delete from private.tool_runs r
+    where r.ctid = any(array(
+        select o.ctid from private.tool_runs o where o.claimed_at < old order by o.claimed_at limit most
+    ));
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('tool_runs', n);
 
     -- Rows without a source are from before this schema, and not ours to remove.
     delete from public.processed_webhook_events e
@@ -1500,6 +2382,48 @@ language sql security invoker set search_path = '' as $$
 $$;
 revoke execute on function public.check_readiness() from public, anon, authenticated;
 grant execute on function public.check_readiness() to service_role;
+
+-- What waits in the inbox, for /metrics and `convohooks doctor`; of each state 100,000 are counted at most.
+-- `oldest_due_seconds` is how long the longest due event has waited for a worker, null when none is due.
+create or replace function public.inbox_backlog() returns jsonb
+language sql stable security invoker set search_path = '' as $$
+    select jsonb_build_object(
+        'received', (select count(*) from (
+            select 1 from private.webhook_inbox i where i.state = 'received' limit 100000
+        ) counted),
+        'failed', (select count(*) from (
+            select 1 from private.webhook_inbox i where i.state = 'failed' limit 100000
+        ) counted),
+        'unmatched', (select count(*) from (
+            select 1 from private.webhook_inbox i where i.state = 'unmatched' limit 100000
+        ) counted),
+        'dead', (select count(*) from (
+            select 1 from private.webhook_inbox i where i.state = 'dead' limit 100000
+        ) counted),
+        'oldest_due_seconds', (
+            select extract(epoch from now() - min(i.next_attempt_at)) from private.webhook_inbox i
+            where i.state in ('received', 'failed') and i.next_attempt_at <= now()
+        )
+    )
+$$;
+revoke execute on function public.inbox_backlog() from public, anon, authenticated;
+grant execute on function public.inbox_backlog() to service_role;
+
+-- What this database is, for `convohooks doctor`. The version is the comment on this very function, the last
+-- thing that the migration writes.
+create or replace function public.describe_schema() returns jsonb
+language sql stable security invoker set search_path = '' as $$
+    select jsonb_build_object(
+        'version', obj_description(to_regprocedure('public.describe_schema()'), 'pg_proc'),
+        'published', (
+            select coalesce(jsonb_agg(t.tablename order by t.tablename), '[]') from pg_publication_tables t
+            where t.pubname = 'supabase_realtime' and t.schemaname = 'public'
+        ),
+        'now', now()
+    )
+$$;
+revoke execute on function public.describe_schema() from public, anon, authenticated;
+grant execute on function public.describe_schema() to service_role;
 
 -- 80_older_tables.sql
 
@@ -1599,3 +2523,8 @@ begin
     end loop;
 end
 $$;
+
+-- 99_version.sql
+
+-- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
+comment on function public.describe_schema() is 'c0c7032c7f13';

@@ -10,14 +10,37 @@ from tests.database.personas import Persona, acting, is_denied, sign_up
 
 # Every function of ours by who may call it; a new one fails the tests until it is entered here.
 CALLED_BY = {
-    "nobody: triggers": ["adopt_events", "bump_version", "create_profile"],
+    "nobody: triggers": [
+        "adopt_events",
+        "bump_version",
+        "create_profile",
+        "watch_conversation",
+    ],
     "policies": ["is_admin"],
     "the service": [
+        "begin_conversation",
         "check_readiness",
+        "claim_analyses",
         "claim_events",
+        "claim_lost_conversations",
+        "claim_reconciliation",
+        "claim_recording",
+        "claim_tool_run",
+        "describe_schema",
         "extend_claim",
+        "extend_recording",
+        "fail_analysis",
+        "fail_conversation",
+        "finish_analysis",
         "finish_events",
+        "finish_look",
+        "finish_reconciliation",
+        "finish_recording",
+        "finish_tool_run",
+        "inbox_backlog",
         "list_events",
+        "note_end",
+        "place_conversation",
         "prune",
         "purge_events",
         "receive_events",
@@ -36,24 +59,35 @@ CALLED_BY = {
         "apply_messages",
         "apply_tool_call",
         "apply_transcript",
+        "await_analysis",
         "bind_conversation",
         "event_summary",
         "events_matching",
         "fail_event",
         "finish_event",
         "fold",
+        "forget_relayed_call",
+        "has_end",
+        "held_analysis",
         "held_event",
+        "insert_conversation",
+        "is_complete",
         "is_empty",
         "lock_conversation",
+        "needs_no_look",
         "newest",
         "project",
+        "quiet_since",
         "receive_event",
+        "recording",
         "reject",
         "seconds_between",
         "status_rank",
         "store",
         "store_failed",
+        "told_outcome",
         "wins",
+        "words_md5",
     ],
 }
 ROLES = {
@@ -63,7 +97,12 @@ ROLES = {
     "the functions above": {"service_role"},
 }
 # What must see more than its caller.
-DEFINERS = {"private.adopt_events", "private.create_profile", "private.is_admin"}
+DEFINERS = {
+    "private.adopt_events",
+    "private.create_profile",
+    "private.is_admin",
+    "private.watch_conversation",
+}
 
 FUNCTIONS = """
     select n.nspname || '.' || p.proname as name, p.proname, n.nspname, p.prosecdef, p.proconfig,
@@ -101,7 +140,7 @@ def test_every_function_has_an_empty_search_path(db: psycopg.Connection) -> None
     assert open_ended == []
 
 
-def test_functions_run_as_their_caller_but_for_three(db: psycopg.Connection) -> None:
+def test_functions_run_as_their_caller_but_for_four(db: psycopg.Connection) -> None:
     assert {row["name"] for row in rows(db, FUNCTIONS) if row["prosecdef"]} == DEFINERS
 
 

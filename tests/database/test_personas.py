@@ -37,12 +37,17 @@ WRITTEN_EARLY = sorted(OF_CONVERSATION.keys() - {"conversations", "feedback_sess
 FOR_EVERYBODY = ("scenarios", "demo_videos")
 PUBLIC = (*OF_CONVERSATION, *FOR_EVERYBODY, "profiles")
 PRIVATE = (
+    "conversation_calls",
     "conversation_facts",
     "event_attempts",
+    "feedback_analyses",
     "message_annotations",
     "objective_completions",
     "readiness",
+    "reconciliations",
+    "recording_copies",
     "rejected_events",
+    "tool_runs",
     "webhook_inbox",
 )
 TABLES = (*(f"public.{name}" for name in PUBLIC), *(f"private.{name}" for name in PRIVATE))

@@ -11,7 +11,9 @@ from tavus_samples import Rows, handle, sample
 from services.effects import Projection
 from services.errors import Malformed
 from services.provider import Video
-from services.tool_calls import TOOLS, WebhookToolCallService, is_web_address
+from services.tool_calls import WebhookToolCallService
+from services.tools.display_cta import is_web_address
+from services.tools.registry import TOOLS
 
 INTRO = Video(id="1", title="Intro", storage_url="https://example.test/1", duration_seconds=30)
 DEMO = Video(id="2", title="Product Demo Overview", storage_url="https://example.test/2")

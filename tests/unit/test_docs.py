@@ -7,7 +7,7 @@ from pathlib import Path
 from services.providers.tavus import TAVUS
 from services.providers.tavus.assets import ASSET_TYPES
 from services.providers.tavus.names import ALIASES
-from services.tool_calls import TOOLS
+from services.tools.registry import TOOLS
 
 EVENTS = Path("docs/events.md").read_text()
 README = Path("README.md").read_text()

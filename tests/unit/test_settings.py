@@ -119,3 +119,19 @@ def test_spool_and_breaker_are_checked() -> None:
     assert load_settings(GOOD).spool_path is None
     assert "SPOOL_MAX_BYTES is" in str(raised.value)
     assert "BREAKER_FAILURES is" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("RECONCILE_AFTER", "0"),
+        ("RECONCILE_AFTER", "5 minutes"),
+        ("RECORDINGS_BUCKET", "a/b"),
+        ("RECORDINGS_BUCKET", ".."),
+        ("RECORDINGS_MAX_BYTES", "2 GB"),
+    ],
+)
+def test_reconciling_and_copying_are_checked(name: str, bad: str) -> None:
+    assert load_settings(GOOD).recordings_bucket is None
+    with pytest.raises(SettingsError, match=name):
+        load_settings({**GOOD, name: bad})
