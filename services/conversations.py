@@ -55,8 +55,9 @@ Row = dict[str, Any]
 class Started(BaseModel):
     """What Tavus answers; the rest of it is not needed."""
 
-    conversation_id: str = Field(min_length=1, max_length=255)
-    conversation_url: str = Field(max_length=2048, pattern=r"^https?://[^\s\"'<>]+$")
+    # Dots alone would be another address, and jsonb takes no NUL.
+    conversation_id: str = Field(max_length=255, pattern=r"^[^\s\x00]*[^\s\x00.][^\s\x00]*$")
+    conversation_url: str = Field(max_length=2048, pattern=r"^https?://[^\s\"'<>\x00]+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,8 @@ PATH = "reconcile"
 """Stands in the inbox where a callback has the path that it was sent to."""
 UNKNOWN_REASON = "not known to Tavus"
 MAX_EVENTS = 1000
+KINDS = frozenset({"system", "application", "conversation"})
+"""What an event's type can start with that is its `message_type` too."""
 # Where our token comes back to us: the callback URL is echoed under both names.
 ECHOES = frozenset({redaction.ECHOED_URL, "callback_url"})
 
@@ -34,13 +36,18 @@ def secrets_of(settings: Settings) -> Callable[[uuid.UUID], tuple[str, ...]]:
 
 
 def events_of(answer: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
-    """Return the events of an answer that are ones, and of this conversation."""
+    """Return the events of an answer that are ones, and of this conversation.
+
+    The answer may leave out what a callback says of its kind; the rows are to be the same.
+    """
     events = answer.get("events")
     ours = (None, answer.get("conversation_id"))
     for event in events[:MAX_EVENTS] if isinstance(events, list) else []:
         is_event = isinstance(event, dict) and isinstance(event.get("event_type"), str)
         if is_event and event.get("conversation_id") in ours:
-            yield event
+            kind = event["event_type"].partition(".")[0]
+            told = {"message_type": kind} if kind in KINDS else {}
+            yield told | event
 
 
 def end_of(answer: Mapping[str, Json]) -> dict[str, Json]:

@@ -116,7 +116,7 @@ class ApiClient:
             return None
         try:
             return answer.json()
-        except ValueError:
+        except (RecursionError, ValueError):
             raise ApiRefused(f"{self._name} answered {status} with no JSON.", status) from None
 
 
@@ -124,7 +124,7 @@ def _sentence(answer: requests.Response) -> str:
     """Return what a vendor says of its refusal; Tavus says it as `error` or as `message`."""
     try:
         told = answer.json()
-    except ValueError:
+    except (RecursionError, ValueError):
         told = None
     named = told if isinstance(told, dict) else {}
     sentence = named.get("message") or named.get("error") or answer.reason or "no reason given"

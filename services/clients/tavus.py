@@ -38,7 +38,8 @@ class TavusClient(ApiClient):
                 return
             yield from (row for row in rows if isinstance(row, dict))
             seen, last = seen + len(rows), rows
-            if seen >= (told.get("total_count") or MAX_PAGES * PAGE):
+            total = told.get("total_count")
+            if isinstance(total, int) and 0 < total <= seen:
                 return
 
 

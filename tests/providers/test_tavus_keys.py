@@ -115,6 +115,16 @@ def test_two_lines_of_one_turn_are_two_utterances() -> None:
     assert key(one) != key(other)
 
 
+def test_twins_that_tell_no_place_are_one_utterance_by_their_time() -> None:
+    nowhere: dict[str, Any] = {"inference_id": None, "seq": None, "turn_idx": None}
+    pal = changed("conversation.utterance", role="pal", **nowhere)
+    replica = changed("conversation.utterance", role="replica", **nowhere)
+    later = changed("conversation.utterance", timestamp="2026-03-02T00:00:00Z", **nowhere)
+
+    assert key(pal, "one body") == key(replica, "another body")
+    assert key(pal) != key(later)
+
+
 def test_two_calls_without_ids_in_one_turn_are_two_calls() -> None:
     one = changed("conversation.tool_call", tool_call_id=None, seq=None)
     other = changed("conversation.tool_call", tool_call_id=None, seq=None, arguments="{}")

@@ -50,7 +50,8 @@ def test_two_short_answers_are_two_messages() -> None:
 
 
 def test_a_message_without_any_id_still_gets_one() -> None:
-    payload = utterance(role="user") | {"inference_id": None, "seq": None, "turn_idx": None}
+    nowhere = {"inference_id": None, "seq": None, "turn_idx": None, "timestamp": None}
+    payload = utterance(role="user") | nowhere
 
     (one,) = handle(payload).messages
 

@@ -92,7 +92,7 @@ def test_a_bad_key_is_told_without_the_key(tavus: TavusClient) -> None:
 
 
 @responses.activate
-@pytest.mark.parametrize("body", ["<html>", "", "[1", "\ud800"])
+@pytest.mark.parametrize("body", ["<html>", "", "[1", "\ud800", "[" * 100_000])
 def test_an_answer_that_is_no_json(tavus: TavusClient, body: str) -> None:
     responses.get(f"{BASE}/personas", body=body.encode("utf-8", "surrogatepass"))
     if body:
@@ -138,6 +138,15 @@ def test_a_list_is_read_to_its_end_whatever_size_its_pages_have(
 def test_a_list_that_tells_its_length_is_not_asked_further(tavus: TavusClient) -> None:
     page(1, 5, total_count=5)
     assert len(list(tavus.pages("/objectives"))) == 5
+
+
+@responses.activate
+@pytest.mark.parametrize("told", ["5", "many", [5], {}, None, 0, -1])
+def test_a_list_that_tells_no_length_is_read_to_its_end(tavus: TavusClient, told: object) -> None:
+    page(1, 5, total_count=told)
+    page(2, 3, total_count=told)
+    page(3, 0)
+    assert len(list(tavus.pages("/objectives"))) == 8
 
 
 @responses.activate

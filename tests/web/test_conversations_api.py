@@ -210,6 +210,21 @@ def test_what_a_person_may_not_see_is_422(
             {"status": 200, "body": {"conversation_id": "c1", "conversation_url": "javascript:1"}},
             502,
         ),
+        *(
+            (
+                {
+                    "status": 200,
+                    "body": {"conversation_id": told, "conversation_url": "https://r.example.test"},
+                },
+                502,
+            )
+            for told in ("", " ", "..", "c 1", "c\0", "c" * 256)
+        ),
+        (
+            {"status": 200, "body": {"conversation_id": "c1", "conversation_url": "https://r/\0"}},
+            502,
+        ),
+        ({"status": 200, "body": b"[" * 100_000}, 502),
         ({"status": 302, "body": None}, 502),
         ({"status": None}, 503),
     ],

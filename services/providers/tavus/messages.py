@@ -52,7 +52,9 @@ def message_key(event: SpokenMessage, body_sha256: str) -> str:
 
 
 def utterance_key(event: Utterance, body_sha256: str) -> str:
-    """Return the key of an utterance: what was said in which inference, its place, or its body."""
+    """Return the key of an utterance: what was said in which inference, its place, when it was
+    said, or its body.
+    """
     return bounded(f"utterance:{_utterance_name(event) or f'body:{body_sha256}'}")
 
 
@@ -68,7 +70,8 @@ def _utterance_name(event: Utterance) -> str | None:
     if event.turn_idx and speaker(event.role) == "assistant":
         # The twins of an agent's utterance may be counted one by one.
         return bounded(f"turn:{event.turn_idx}:{said}")
-    return place(event, said)
+    when = f"at:{event.timestamp.isoformat()}:{said}" if event.timestamp else None
+    return place(event, said) or when
 
 
 def _by_payload(event: ConversationEvent) -> str:
