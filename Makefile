@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help dev test bench chaos reset migration lock install
+.PHONY: help dev test bench chaos reset migration events lock install
 
 # The first Python that is new enough; an installed version manager may offer names that fail.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -28,6 +28,9 @@ reset: install ## Stop what `make dev` has left and remove its database, logs an
 
 migration: install ## Write supabase/migrations/ from sql/
 	@.venv/bin/python -m services.local.migration
+
+events: install ## Write the tables of docs/events.md from the senders
+	@.venv/bin/python -m services.docs_events
 
 lock: install ## Write requirements.lock from pyproject.toml
 	@.venv/bin/pip install --quiet 'pip-tools>=7.6,<8'

@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from services import logs
 from services.settings import Settings, load_settings
 from services.web import errors, live, monitoring, tools, webhooks
-from services.web.api import app_messages, conversations, events, qualification
+from services.web.api import app_messages, bookings, conversations, events, qualification
 from services.wiring import wire
 
 MAX_BODY = 10 * 1024 * 1024
@@ -37,6 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(events.blueprint(services))
     app.register_blueprint(conversations.blueprint(services))
     app.register_blueprint(app_messages.blueprint(services))
+    app.register_blueprint(bookings.blueprint(services))
     app.register_blueprint(live.blueprint(settings))
     errors.register(app)
     if settings.cors_origins:

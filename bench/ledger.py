@@ -28,9 +28,13 @@ _COUNTS = {
     " and event_key like '%%:' || %(run)s || '-%%'",
     "messages": "select count(*) from public.conversation_messages"
     " where message_id like %(run)s || '-%%'",
+    "stripe inbox": "select count(*) from private.webhook_inbox"
+    " where event_key like '%%:evt\\_' || %(run)s || '%%'",
+    "payments": "select count(*) from public.payments"
+    " where stripe_id like 'in\\_' || %(run)s || '%%'",
     "stream": "select count(*) from public.processed_webhook_events",
 }
-EVERY_TABLE = tuple(_COUNTS)
+EVERY_TABLE = ("inbox", "messages", "stream")
 
 
 class MismatchError(Exception):
@@ -49,6 +53,7 @@ def fill(db: psycopg.Connection, rows: int) -> None:
 def empty(db: psycopg.Connection, *, keep_inbox: bool) -> None:
     """Remove the events of earlier loads, so that every load finds the same database."""
     db.execute("truncate public.processed_webhook_events, public.conversation_messages")
+    db.execute("truncate public.payments, private.record_facts")
     if not keep_inbox:
         db.execute("truncate private.webhook_inbox cascade")
 

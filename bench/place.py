@@ -84,7 +84,8 @@ def server(here: Place, app: str) -> Iterator[Server]:
     """Run one of the applications behind the same gunicorn, ready when entered."""
     port = free_port()
     name = f"{app.split(':')[0]}-{port}"
-    env = {**here.stack.env(), "CALLBACK_SIGNING_KEY": here.signing_key, "WEB_CONCURRENCY": "1"}
+    proofs = {name: here.signing_key for name in ("CALLBACK_SIGNING_KEY", "STRIPE_WEBHOOK_SECRET")}
+    env = {**here.stack.env(), **proofs, "WEB_CONCURRENCY": "1"}
     part = application.service(env, port)
     part = replace(part, name=name, after=(), command=(*part.command[:-1], app))
     state = State(here.stack.state.folder / name, owner=here.stack.state.id)

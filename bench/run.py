@@ -16,6 +16,7 @@ from bench.measures import (
     resident_megabytes,
     screen_latencies,
 )
+from bench.payments import payments_per_second
 from bench.place import (
     ANSWERING,
     OURS,
@@ -61,6 +62,7 @@ def measure(plan: Plan, say: Say) -> list[Result]:
     discard_idle(STATES)
     with _sides(plan, say) as sides:
         rates = _rates(sides, plan, say)
+        payments = _payments(sides.ours, plan, say)
         top = median(rates["ours"])
         paced = [_paced(sides.ours, top / 2, plan, say) for _ in range(plan.paced_rounds)]
         ours, bare = lone_latencies(sides.ours, plan.lone_requests)
@@ -68,6 +70,7 @@ def measure(plan: Plan, say: Say) -> list[Result]:
         megabytes = resident_megabytes(sides.ours.server)
     return [
         *_throughput(rates, plan),
+        _stripe(payments),
         _alone(ours, bare),
         _tail(paced),
         _screen(screens),
@@ -109,6 +112,13 @@ def _rates(sides: Sides, plan: Plan, say: Say) -> dict[str, list[float]]:
     return rates
 
 
+def _payments(side: Side, plan: Plan, say: Say) -> list[float]:
+    payments_per_second(side, plan.warm_up_seconds)
+    rates = [payments_per_second(side, plan.load_seconds) for _ in range(plan.rounds)]
+    say(f"Stripe's events {number(median(rates))}/s")
+    return rates
+
+
 def _paced(side: Side, rate: float, plan: Plan, say: Say) -> tuple[float, float]:
     latencies = paced_latencies(side, rate, plan.paced_seconds)
     p50, p99 = percentile(latencies, 50), percentile(latencies, 99)
@@ -141,6 +151,15 @@ def _throughput(rates: dict[str, list[float]], plan: Plan) -> list[Result]:
             empty,
         ),
     ]
+
+
+def _stripe(rates: list[float]) -> Result:
+    return Result(
+        name="Stripe's events/s, verified, de-duplicated and stored",
+        value=median(rates),
+        unit="/s",
+        goal=Goal(sign="≥", bound=2300),
+    )
 
 
 def _alone(ours: list[float], bare: list[float]) -> Result:

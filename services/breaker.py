@@ -1,4 +1,4 @@
-"""The circuit breaker: after a few failures in a row nobody waits for Supabase for a while.
+"""The circuit breaker: after a few failures in a row nobody waits for who was called.
 
 Closed: every call goes through. Open: every call fails at once. Half-open, once the wait is over:
 one call goes through, and its end closes or opens the circuit for all.
@@ -33,12 +33,14 @@ class Breaker:
         seconds: float = SECONDS,
         clock: Callable[[], float] = time.monotonic,
         *,
+        name: str = "Supabase",
         changed: Callable[[State], None] = lambda state: None,
     ) -> None:
         """Open after so many failures in a row, and let one call try again after the seconds.
 
-        `changed` is told when the circuit opens and when it closes.
+        `name` is who is called; `changed` is told when the circuit opens and when it closes.
         """
+        self._name = name
         self._failures = failures
         self._seconds = seconds
         self._clock = clock
@@ -57,13 +59,13 @@ class Breaker:
     def check(self) -> None:
         """Raise Unavailable unless the circuit is closed; count nothing."""
         if self.state != "closed":
-            raise _refusal()
+            raise self._refusal()
 
     def check_turn(self) -> None:
         """Raise Unavailable when `call` would do so at once."""
         with self._lock:
             if self._refuses():
-                raise _refusal()
+                raise self._refusal()
 
     def call(self, work: Callable[[], Answer]) -> Answer:
         """Return what `work` returns, or raise what it raises; Unavailable at once while open.
@@ -92,7 +94,7 @@ class Breaker:
     def _admit(self) -> bool:
         with self._lock:
             if self._refuses():
-                raise _refusal()
+                raise self._refusal()
             self._is_tried = self._opened_at is not None
             return self._is_tried
 
@@ -101,7 +103,7 @@ class Breaker:
             was_open = self._opened_at is not None
             self._failed, self._opened_at, self._is_tried = 0, None, False
         if was_open:
-            log.info("circuit closed")
+            log.info("circuit closed", to=self._name)
             self._changed("closed")
 
     def _missed(self, is_trial: bool) -> None:
@@ -112,9 +114,8 @@ class Breaker:
             if opens:
                 self._opened_at, self._is_tried = self._clock(), False
         if opens:
-            log.warning("circuit open", seconds=self._seconds)
+            log.warning("circuit open", to=self._name, seconds=self._seconds)
             self._changed("open")
 
-
-def _refusal() -> Unavailable:
-    return Unavailable("Supabase has not answered for a while; it is tried again soon.")
+    def _refusal(self) -> Unavailable:
+        return Unavailable(f"{self._name} has not answered for a while; it is tried again soon.")

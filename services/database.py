@@ -15,7 +15,7 @@ from postgrest import APIError, SyncPostgrestClient
 from supabase import Client, ClientOptions, create_client
 
 from services.errors import ConvohooksError, Unavailable
-from services.provider import Scenario, Video
+from services.provider import Phone, Scenario, Video
 from services.settings import Settings
 
 MAX_CONNECTIONS = 16
@@ -283,6 +283,27 @@ class Database:
             self._service.table("scenarios").select("id,title,metrics").eq("id", scenario_id)
         )
         return next((Scenario(**row) for row in rows), None)
+
+    def phone(self, phone_number: str) -> Phone | None:
+        """Return a number of ours and how it answers, or None."""
+        rows = self._read(
+            self._service.table("phone_numbers")
+            .select(",".join(Phone.__dataclass_fields__))
+            .eq("phone_number", phone_number)
+        )
+        return next((Phone(**row) for row in rows), None)
+
+    def add_booking(self, row: Mapping[str, Any]) -> None:
+        """Insert a booking; raises like `receive_events`."""
+        execute(self._service.table("bookings").insert(dict(row)))
+
+    def change_booking(self, booking_key: str, told: Mapping[str, Any]) -> dict[str, Any]:
+        """Change a booking; return its row. Raises like `receive_events`, and when it is gone."""
+        change = self._service.table("bookings").update(dict(told))
+        rows = execute(change.eq("booking_key", booking_key)).data
+        if not rows:
+            raise DatabaseRefused("The booking is gone.")
+        return cast(dict[str, Any], rows[0])
 
     def as_person(self, token: str) -> SyncPostgrestClient:
         """Return a client whose reads are a person's own: row-level security sees their token."""

@@ -113,6 +113,20 @@ class Projection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What an event tells of a row that has no rules of its own; see `private.apply_record`.
+
+    Of two events that tell the same field the one with the higher rank stays, then the one with
+    the greater event key. Values are JSON as the columns take it; what is None is not told.
+    """
+
+    table: str
+    key: dict[str, str]
+    values: dict[str, Json]
+    rank: float = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
     """All that one event does. Applying it twice, or in another order, gives the same rows."""
 
@@ -122,6 +136,7 @@ class Effects:
     tool_call: ToolCall | None = None
     completion: Completion | None = None
     feedback: Feedback | None = None
+    records: tuple[Record, ...] = ()
     projections: tuple[Projection, ...] = ()
 
 
@@ -139,6 +154,12 @@ def to_json(value: object) -> Json:
         return value
     pairs = ((name, getattr(value, name)) for name in names)
     return {name: to_json(item) for name, item in pairs if item is not None and item != ()}
+
+
+def record(table: str, rank: float = 0, /, *, key: dict[str, str], **values: object) -> Record:
+    """Return what is told of a row; values that are None are left out, times become ISO 8601."""
+    told = {name: to_json(value) for name, value in values.items() if value is not None}
+    return Record(table=table, key=key, values=told, rank=rank)
 
 
 @cache

@@ -68,7 +68,7 @@ class WebhookEventProcessingService:
     def _understood(
         self, inbound: Inbound, provider: Provider, credential: Credential, *, deferred: bool
     ) -> Event:
-        parsed = validation.parse_object(inbound.body)
+        parsed = provider.parse(inbound)
         payload = redaction.mask_payload(parsed, credential.secrets)
         reading = provider.read(inbound, payload)
         if len(reading.event_type) > MAX_EVENT_TYPE:
@@ -85,10 +85,12 @@ class WebhookEventProcessingService:
             "headers": kept_headers(inbound),
         }
         if entry is None:
-            key = _event_key(reading, credential, f"{reading.event_type}:body:{digest}")
+            fact = f"id:{reading.name}" if reading.name else f"{reading.event_type}:body:{digest}"
+            key = _event_key(reading, credential, fact)
             return Event(event_key=key, state="ignored", **known)
         model = _validated(entry, reading)
-        key = _event_key(reading, credential, entry.key(model, digest))
+        fact = f"id:{reading.name}" if reading.name else entry.key(model, digest)
+        key = _event_key(reading, credential, fact)
         if deferred:
             return Event(event_key=key, state="received", **known)
         return self._handled(provider, entry, reading, model, {"event_key": key, **known})

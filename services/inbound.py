@@ -21,5 +21,7 @@ class Inbound:
     headers: Mapping[str, str]
     body: bytes
     received_at: datetime
+    target: str = ""
+    """Path and query as they were sent, nothing decoded: some signatures cover them."""
     address: str = ""
     """Where it came from, as far as that is known."""

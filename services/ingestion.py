@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services import effects as effects_as
-from services import redaction, security, validation
+from services import redaction, security
 from services.errors import Malformed, Unavailable
 from services.events import Event, kept_headers
 from services.inbound import Inbound
@@ -98,7 +98,7 @@ def _rejected_row(
     inbound: Inbound, provider: Provider, credential: Credential, reason: Malformed
 ) -> dict[str, Any]:
     try:
-        parsed: Any = validation.parse_object(inbound.body)
+        parsed: Any = provider.parse(inbound)
     except Malformed:
         parsed = None
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from services.effects import Effects, Json
 from services.inbound import Inbound
 from services.settings import Settings
+from services.validation import parse_object
 
 
 class Lookups(Protocol):
@@ -22,6 +24,9 @@ class Lookups(Protocol):
 
     def scenario(self, conversation_id: str) -> Scenario | None:
         """Return the scenario that this conversation practises, if it has one."""
+
+    def phone(self, phone_number: str) -> Phone | None:
+        """Return the number of ours, if it is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,27 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Phone:
+    """A row of `phone_numbers`: how a number of ours answers a call."""
+
+    id: str
+    phone_number: str
+    greeting: str | None = None
+    greeting_language: str | None = None
+    record_calls: bool = False
+    transcribe_calls: bool = False
+    forward_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a sender is answered with 200, where it wants more than our JSON."""
+
+    body: str
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
     """Proof that a call is authentic.
 
@@ -56,12 +82,23 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call as a sender makes it: for tests, and for `convohooks send`."""
+
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """A body, understood as far as its envelope: the canonical type and what it speaks about."""
 
     event_type: str
     conversation_id: str | None
     payload: dict[str, Json]
+    name: str | None = None
+    """The event's own id, where the sender gives it one; it takes the place of the key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +112,8 @@ class EventType:
     handler: Callable[[Any, Lookups], Effects]
     key: Callable[[Any, str], str]
     projected: bool = True
+    path: str | None = None
+    """Where it is sent, if not to the provider's first path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +123,21 @@ class Provider:
     name: str
     paths: tuple[str, ...]
     verify: Callable[[Inbound, Settings], Credential]
-    sign: Callable[[bytes, str], dict[str, str]]
+    sign: Callable[[Call, Settings], Call]
+    """Make a call authentic with the first secret of the settings; without one return it as is."""
     read: Callable[[Inbound, dict[str, Json]], Reading]
     project: Callable[[Reading], dict[str, Json]]
     """What browsers see of an event: small, and without what they must not read."""
     events: Mapping[str, EventType]
+    parse: Callable[[Inbound], dict[str, Json]] = lambda inbound: parse_object(inbound.body)
+    """From the body to an object; raises Malformed."""
+    encode: Callable[[dict[str, Json]], bytes] = lambda payload: json.dumps(payload).encode()
+    """From the object of a sample to a body."""
+    content_type: str = "application/json"
+    identifiers: frozenset[str] = field(default=frozenset())
+    """The fields, at any depth, that name what an event is about; a new sample has new ones."""
+    answer: Callable[[Inbound, Lookups, Settings], Answer] | None = None
+    """What it is answered once the event is kept; must not fail, nor take long."""
     retries: bool = True
     """Whether it calls again after a 429 or 5xx; who does not is never refused for its haste."""
     strict_paths: frozenset[str] = field(default=frozenset())

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "c0c7032c7f13"
+SCHEMA_VERSION = "5944a0586667"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 
@@ -32,6 +33,23 @@ def signature_matches(presented: str, body: bytes, secrets: Iterable[str]) -> bo
     """Return whether a hex HMAC-SHA256 of the body, with or without `sha256=`, fits any secret."""
     signature = presented.strip().removeprefix("sha256=").lower()
     return equals_any(signature, (hmac_sha256_hex(secret, body) for secret in secrets if secret))
+
+
+def stamped_signatures(header: str) -> tuple[str | None, tuple[str, ...]]:
+    """Return the time and the signatures of a header `t=<seconds>,v1=<hex>,…`, as they stand there.
+
+    The time is None where there is not just one. Stripe and Calendly sign so; other schemes than v1
+    are passed over.
+    """
+    items = [item.partition("=") for item in header.split(",")]
+    times = [value for name, _, value in items if name == "t"]
+    is_time = len(times) == 1 and times[0].isascii() and times[0].isdigit() and len(times[0]) <= 12
+    return times[0] if is_time else None, tuple(value for name, _, value in items if name == "v1")
+
+
+def is_recent(seconds: str, now: datetime, tolerance: int) -> bool:
+    """Return whether a time in seconds since 1970 is near: neither long past nor far ahead."""
+    return abs(now.timestamp() - int(seconds)) <= tolerance
 
 
 def callback_token(signing_key: str, conversation_ref: UUID) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from services.errors import SettingsError
+from services.sources import Source, read_sources
 
 Value = TypeVar("Value")
 
@@ -40,6 +41,15 @@ class Settings:
     tavus_webhook_tokens: tuple[str, ...] = field(default=(), repr=False)
     tavus_tool_secrets: tuple[str, ...] = field(default=(), repr=False)
     callback_signing_keys: tuple[str, ...] = field(default=(), repr=False)
+    twilio_auth_tokens: tuple[str, ...] = field(default=(), repr=False)
+    twilio_shared_keys: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    stripe_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    twilio_account_sid: str | None = None
+    calendly_api_key: str | None = field(default=None, repr=False)
+    calendly_base_url: str = "https://api.calendly.com"
+    calendly_webhook_signing_keys: tuple[str, ...] = field(default=(), repr=False)
+    calendly_webhook_tokens: tuple[str, ...] = field(default=(), repr=False)
+    webhook_sources: Mapping[str, Source] = field(default_factory=dict, repr=False)
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: int = 0
     auth_failures_per_minute: int = 300
@@ -122,6 +132,19 @@ class _Reader:
                 ("TAVUS_TOOL_SECRET", "TAVUS_WEBHOOK_SECRET"), _list, ()
             ),
             callback_signing_keys=self.optional(("CALLBACK_SIGNING_KEY",), _list, ()),
+            twilio_auth_tokens=self.optional(("TWILIO_AUTH_TOKEN",), _list, ()),
+            twilio_shared_keys=self.optional(("TWILIO_SHARED_KEYS",), _named_list, ()),
+            stripe_webhook_secrets=self.optional(("STRIPE_WEBHOOK_SECRET",), _list, ()),
+            twilio_account_sid=self.optional(("TWILIO_ACCOUNT_SID",), _header, None),
+            calendly_api_key=self.optional(("CALENDLY_API_KEY",), _header, None),
+            calendly_base_url=self.optional(
+                ("CALENDLY_BASE_URL",), _url, "https://api.calendly.com"
+            ),
+            calendly_webhook_signing_keys=self.optional(
+                ("CALENDLY_WEBHOOK_SIGNING_KEY",), _list, ()
+            ),
+            calendly_webhook_tokens=self.optional(("CALENDLY_WEBHOOK_TOKEN",), _list, ()),
+            webhook_sources=self.optional(("WEBHOOK_SOURCES",), read_sources, {}),
             cors_origins=self.optional(("CORS_ORIGINS",), _origins, ()),
             trusted_proxies=self.optional(("TRUSTED_PROXIES",), _amount, 0),
             auth_failures_per_minute=self.optional(("AUTH_FAILURES_PER_MINUTE",), _amount, 300),
@@ -280,6 +303,13 @@ def _seconds(text: str) -> float:
 
 def _list(text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _named_list(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [item.partition("=") for item in _list(text)]
+    if not all(name.strip() and secret.strip() for name, _, secret in pairs):
+        raise ValueError("is no list of id=secret")
+    return tuple((name.strip(), secret.strip()) for name, _, secret in pairs)
 
 
 def _header_list(text: str) -> tuple[str, ...]:

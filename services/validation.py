@@ -56,7 +56,8 @@ def storable(text: str) -> str:
 def explain(error: ValidationError) -> str:
     """Return one sentence per field that is wrong, without the values that were sent."""
     return " ".join(
-        f"{'.'.join(str(part) for part in problem['loc']) or 'The payload'}: {problem['msg'].removeprefix('Value error, ')}."
+        f"{'.'.join(map(str, problem['loc'])) or 'The payload'}:"
+        f" {problem['msg'].removeprefix('Value error, ')}."
         for problem in error.errors(include_input=False, include_url=False, include_context=False)
     )
 

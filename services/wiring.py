@@ -12,8 +12,10 @@ from limits import RateLimitItemPerHour
 
 from services.analysis import EVERY as ANALYSIS_EVERY
 from services.analysis import MARGIN, Analysis
+from services.bookings import Bookings
 from services.breaker import Breaker, State
 from services.chores import Chore
+from services.clients.calendly import CalendlyClient
 from services.clients.openai import ChatClient
 from services.clients.tavus import TavusClient
 from services.conversations import Conversations
@@ -31,7 +33,8 @@ from services.orphans import EVERY as ORPHANS_EVERY
 from services.orphans import Orphans
 from services.people import People
 from services.processing import WebhookProcessingService
-from services.providers import PROVIDERS
+from services.provider import Lookups, Provider
+from services.providers import providers
 from services.providers.tavus_relay import RELAY
 from services.public_url import public_url
 from services.reconciled_events import secrets_of
@@ -45,6 +48,8 @@ from services.retention import Retention
 from services.settings import OPENAI_BASE_URL, Settings
 from services.spool import Spool
 from services.storage import Storage
+from services.subscriptions import EVERY as SUBSCRIPTIONS_EVERY
+from services.subscriptions import Subscriptions
 from services.tools.runner import ToolRunner
 from services.worker import Worker
 from services.writer import Writer
@@ -59,6 +64,9 @@ class Services:
     settings: Settings
     database: Database
     people: People
+    bookings: Bookings
+    providers: tuple[Provider, ...]
+    lookups: Lookups
     webhooks: WebhookProcessingService
     conversations: Conversations
     relay: Relay
@@ -71,18 +79,23 @@ class Services:
 
 def wire(settings: Settings) -> Services:
     """Build every service. Nothing connects and no thread starts before the first request."""
-    metrics = Metrics((p.name for p in PROVIDERS), settings.prometheus_multiproc_dir)
+    senders = providers(settings)
+    metrics = Metrics((sender.name for sender in senders), settings.prometheus_multiproc_dir)
     breaker = _breaker(settings, metrics.breaker_changed)
     database = Database(settings, breaker.check)
+    lookups = CachedLookups(database)
     writer = Writer(metrics.timed(database.receive_events), breaker=breaker)
     spool = wire_spool(settings)
     drainer = Drainer(spool, writer) if spool else None
-    understanding = _events(database)
+    understanding = WebhookEventProcessingService(lookups=lookups)
     ingestion = WebhookDataIngestionService(writer=writer, keep=drainer.keep if drainer else None)
     return Services(
         settings=settings,
         database=database,
         people=People(settings.supabase_url, database),
+        bookings=Bookings(settings=settings, database=database, calendly=CalendlyClient(settings)),
+        providers=senders,
+        lookups=lookups,
         webhooks=WebhookProcessingService(
             settings=settings,
             events=understanding,
@@ -96,7 +109,7 @@ def wire(settings: Settings) -> Services:
         ),
         relay=Relay(
             database=database,
-            events=_events(database),
+            events=understanding,
             writer=writer,
             limit=Limit(
                 counters(settings.rate_limit_storage_url), settings.relayed_messages_per_minute
@@ -114,8 +127,8 @@ def wire_worker(settings: Settings) -> Worker:
     database = Database(settings)
     return Worker(
         database=database,
-        events=_events(database),
-        providers=(*PROVIDERS, RELAY),
+        events=WebhookEventProcessingService(lookups=CachedLookups(database)),
+        providers=(*providers(settings), RELAY),
         chores=_chores(settings, database),
     )
 
@@ -131,6 +144,7 @@ def _chores(settings: Settings, database: Database) -> tuple[Chore, ...]:
         *_reconciling(settings),
         *_copying(settings, database),
         *_analyzing(settings, database),
+        *_subscribing(settings),
     )
 
 
@@ -174,11 +188,18 @@ def wire_reconciler(settings: Settings) -> Reconciler | None:
     return Reconciler(
         database=database,
         tavus=TavusClient(settings),
-        events=_events(database),
+        events=WebhookEventProcessingService(lookups=CachedLookups(database)),
         writer=Writer(database.receive_events),
         after=settings.reconcile_after,
         secrets=secrets_of(settings),
     )
+
+
+def _subscribing(settings: Settings) -> tuple[Chore, ...]:
+    if settings.calendly_api_key is None:
+        return ()
+    subscriptions = Subscriptions(settings=settings, calendly=CalendlyClient(settings))
+    return (Chore(name="calendly", every=SUBSCRIPTIONS_EVERY, work=subscriptions.work),)
 
 
 def wire_drainer(settings: Settings) -> Drainer | None:
@@ -232,7 +253,3 @@ def _limits(settings: Settings) -> Limits:
         failures=Limit(counters(url), settings.auth_failures_per_minute),
         events=Limit(counters(url), settings.events_per_minute),
     )
-
-
-def _events(database: Database) -> WebhookEventProcessingService:
-    return WebhookEventProcessingService(lookups=CachedLookups(database))

@@ -100,7 +100,11 @@ language plpgsql set search_path = '' as $$
 declare
     transcript_won boolean := false;
     conversation public.conversations;
+    record jsonb;
 begin
+    for record in select * from jsonb_array_elements(p_effects -> 'records') loop
+        perform private.apply_record(p_event_key, record);
+    end loop;
     if p_conversation_id is null then
         return;
     end if;

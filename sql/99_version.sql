@@ -1,2 +1,2 @@
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is 'c0c7032c7f13';
+comment on function public.describe_schema() is '5944a0586667';

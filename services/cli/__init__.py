@@ -6,8 +6,20 @@ from typing import Annotated
 
 import typer
 
-from services.cli import callbacks, events, objectives, persona, spool, tools, tunnel
-from services.errors import SettingsError
+from services.cli import (
+    calendly,
+    callbacks,
+    events,
+    objectives,
+    persona,
+    send,
+    spool,
+    tools,
+    tunnel,
+)
+from services.errors import ConvohooksError, SettingsError
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The Convohooks backend.")
 app.add_typer(events.app, name="events")
@@ -17,6 +29,8 @@ app.add_typer(objectives.app, name="objectives")
 app.add_typer(persona.app, name="persona")
 app.add_typer(callbacks.app, name="callbacks")
 app.command()(tunnel.tunnel)
+app.command("send")(send.command)
+app.add_typer(calendly.app, name="calendly")
 
 
 @app.callback()
@@ -53,20 +67,44 @@ def worker() -> None:
         raise typer.Exit(1) from None
 
 
-@app.command()
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
-) -> None:
+doctors = typer.Typer(invoke_without_command=True, help="Find out what is wrong.")
+app.add_typer(doctors, name="doctor")
+
+
+@doctors.callback()
+def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     """Check settings, Supabase, this machine; say what is wrong and how to mend it."""
     from services.cli.doctor import run
 
-    raise typer.Exit(run(as_json))
+    if context.invoked_subcommand is None:
+        raise typer.Exit(run(as_json))
+
+
+@doctors.command("signature")
+def doctor_signature(
+    sender: Annotated[str, typer.Argument(help="tavus, twilio, … or one of WEBHOOK_SOURCES")],
+    capture: Annotated[
+        typer.FileText, typer.Argument(help="A raw HTTP request, or JSON; - reads it")
+    ],
+    secrets: Annotated[
+        list[str] | None, typer.Option("--secret", help="A secret it may be signed with")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why a captured request does not verify."""
+    from services.cli.doctor import signature
+
+    try:
+        raise typer.Exit(signature(sender, capture.read(), secrets or (), as_json=as_json))
+    except ConvohooksError as error:
+        typer.echo(error.detail, err=True)
+        raise typer.Exit(1) from None
 
 
 @app.command()
 def reconcile(
     conversation: Annotated[str | None, typer.Argument(help="The conversation's id")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Ask Tavus for events of conversations whose end or transcript never came."""
     from services.cli.reconcile import run

@@ -10,8 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from services.cli.send import provider_named
+from services.diagnosis import Diagnosis, diagnose, read_capture
 from services.doctor import examine
 from services.doctor.finding import Finding, State
+from services.settings import load_settings, raw_settings
 
 STYLES: dict[State, str] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
@@ -26,6 +29,37 @@ def run(as_json: bool) -> int:
     else:
         Console().print(_table(findings))
     return 0 if is_well else 1
+
+
+def signature(
+    sender: str, capture: str, secrets: Sequence[str] = (), *, as_json: bool = False
+) -> int:
+    """Print why a captured call does not verify; return 0 when it does, else 1.
+
+    Raises NotFound for a sender that there is not, Malformed for a capture that is none.
+    """
+    environment = raw_settings()
+    provider = provider_named(load_settings(environment), sender)
+    told = diagnose(read_capture(capture), provider, environment, other_secrets=secrets)
+    if as_json:
+        print(json.dumps(asdict(told), indent=2))
+    elif told.verifies:
+        Console().print("The call verifies.")
+    else:
+        Console().print(_mistakes(told))
+    return 0 if told.verifies else 1
+
+
+def _mistakes(told: Diagnosis) -> Table | str:
+    if not told.findings:
+        return (
+            "The call does not verify, and no usual mistake explains it: most likely it was signed"
+            " with a secret that is not set here (try it with --secret)."
+        )
+    table = Table("what is wrong", "how to mend it")
+    for finding in told.findings:
+        table.add_row(Text(finding.cause), Text(finding.mend))
+    return table
 
 
 def _table(findings: Sequence[Finding]) -> Table:

@@ -1,4 +1,6 @@
-"""One way to call a vendor's HTTP API: key, timeout, retries where they are safe, our errors."""
+"""One way to call a vendor's HTTP API: key, timeout, retries where they are safe, a pace, a circuit
+breaker, our errors.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from services.breaker import Breaker
+from services.clients.pace import Pace
 from services.errors import BadGateway, ConvohooksError, Unavailable
 
 CONNECT, READ = 3.05, 15.0
@@ -17,6 +21,8 @@ CONNECT, READ = 3.05, 15.0
 LONGEST_WAIT = 5
 """Seconds of a Retry-After that are waited out; a longer one is for the caller to wait."""
 UNCHANGED = 304
+AWAY_SECONDS = 30.0
+"""Seconds that a vendor is left alone after five failures in a row."""
 
 Json = Any
 Explain = Callable[[int, str], ConvohooksError | None]
@@ -31,11 +37,20 @@ class ApiRefused(BadGateway):
         self.vendor_status = status
 
 
+class _Failed(Exception):
+    """The vendor answered that it failed: for the circuit breaker no answer."""
+
+    def __init__(self, answer: requests.Response) -> None:
+        super().__init__()
+        self.answer = answer
+
+
 class ApiClient:
     """Calls one vendor. Only reads are repeated by it, after 429, 502, 503 and 504.
 
     Every method raises Unavailable when the vendor cannot be reached (a call that was sent may
-    have been carried out), ApiRefused when it answers 4xx or 5xx or no JSON, and whatever
+    have been carried out) or has not been for a while, TooManyRequests when a call would wait too
+    long for its turn, ApiRefused when the vendor answers 4xx or 5xx or no JSON, and whatever
     `explain(status, sentence)` returns for a refusal in place of ApiRefused.
     """
 
@@ -47,13 +62,20 @@ class ApiClient:
         *,
         explain: Explain = lambda status, sentence: None,
         read_timeout: float = READ,
+        pace: Pace | None = None,
+        breaker: Breaker | None = None,
     ) -> None:
-        """Keep the address and headers; connect later, after gunicorn has forked."""
+        """Keep the address and headers; connect later, after gunicorn has forked.
+
+        Without a `pace` the vendor alone says how often it may be called.
+        """
         self._name = name
         self._base_url = base_url.rstrip("/")
         self._headers = {"User-Agent": "Convohooks", "Accept": "application/json", **headers}
         self._explain = explain
         self._timeout = (CONNECT, read_timeout)
+        self._pace = pace
+        self._breaker = breaker or Breaker(name=name, seconds=AWAY_SECONDS)
 
     @cached_property
     def _session(self) -> requests.Session:
@@ -89,6 +111,16 @@ class ApiClient:
         return self._call("DELETE", path, params=query)
 
     def _call(self, method: str, path: str, **arguments: Any) -> Json:
+        self._breaker.check_turn()  # who is away is not waited for
+        if self._pace:
+            self._pace.wait()
+        try:
+            answer = self._breaker.call(lambda: self._send(method, path, **arguments))
+        except _Failed as failed:
+            answer = failed.answer
+        return self._read(answer)
+
+    def _send(self, method: str, path: str, **arguments: Any) -> requests.Response:
         try:
             answer = self._session.request(
                 method,
@@ -101,7 +133,9 @@ class ApiClient:
             raise Unavailable(
                 f"{self._name} cannot be reached ({type(error).__name__})."
             ) from error
-        return self._read(answer)
+        if answer.status_code >= 500:
+            raise _Failed(answer)
+        return answer
 
     def _read(self, answer: requests.Response) -> Json:
         status = answer.status_code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,7 @@ def local_port(settings: Mapping[str, str], key: str) -> int:
 def _fill(line: str) -> str:
     if line.startswith("#"):
         return line
+    line = line.replace("<base64>", b64encode(secrets.token_bytes(32)).decode())
     return line.replace("<random>", secrets.token_urlsafe(32))
 
 

@@ -6,14 +6,14 @@ import time
 from datetime import UTC, datetime
 
 import structlog
-from flask import Blueprint, Request, request
+from flask import Blueprint, Request, Response, request
 from pydantic import BaseModel
 
 from services.errors import BodyTooLarge, ConvohooksError, Malformed
 from services.inbound import Inbound
 from services.ingestion import Receipt
+from services.lookups import HurriedLookups
 from services.provider import Provider
-from services.providers import PROVIDERS
 from services.wiring import Services
 
 log = structlog.get_logger()
@@ -29,12 +29,14 @@ class Received(BaseModel):
 def blueprint(services: Services) -> Blueprint:
     """Return the routes of every provider's paths."""
     routes = Blueprint("webhooks", __name__)
+    lookups = HurriedLookups(services.lookups)
 
-    def receive(provider: Provider) -> dict[str, object]:
+    def receive(provider: Provider) -> Response | dict[str, object]:
         started = time.perf_counter()
         entry = log.bind(source=provider.name, path=request.path)
         try:
-            receipt = services.webhooks.receive(inbound(request), provider)
+            call = inbound(request)
+            receipt = services.webhooks.receive(call, provider)
         except ConvohooksError as error:
             seconds = time.perf_counter() - started
             services.metrics.refused(provider.name, error.status, seconds)
@@ -43,9 +45,12 @@ def blueprint(services: Services) -> Blueprint:
         seconds = time.perf_counter() - started
         services.metrics.received(provider.name, receipt.outcome, seconds)
         entry.info("webhook", status=200, **_logged(receipt), ms=_ms(seconds))
+        if provider.answer:
+            answer = provider.answer(call, lookups, services.settings)
+            return Response(answer.body, content_type=answer.content_type)
         return Received(outcome=receipt.outcome).model_dump()
 
-    for provider in PROVIDERS:
+    for provider in services.providers:
         for path in provider.paths:
             routes.add_url_rule(
                 path,
@@ -76,6 +81,7 @@ def inbound(request: Request) -> Inbound:
         headers={name.lower(): value for name, value in request.headers.items()},
         body=body,
         received_at=datetime.now(UTC),
+        target=request.environ.get("RAW_URI") or request.full_path,
         address=request.remote_addr or "",
     )
 

@@ -1590,6 +1590,545 @@ $$;
 revoke execute on function private.project(text, text, text, text, jsonb, double precision) from public, anon, authenticated;
 grant execute on function private.project(text, text, text, text, jsonb, double precision) to service_role;
 
+-- 31_records.sql
+
+-- Rows that events of several senders write, each field by the latest event that told it.
+
+-- The tables that effects may write, and what names a row of them.
+create table if not exists private.record_tables (
+    name text primary key,
+    key_columns text[] not null
+);
+-- Which event each field of a row is from: {field: [rank, event key]}.
+create table if not exists private.record_facts (
+    record_table text not null,
+    key jsonb not null,
+    told jsonb not null default '{}',
+    primary key (record_table, key)
+);
+alter table private.record_tables enable row level security;
+alter table private.record_facts enable row level security;
+grant select on private.record_tables to service_role;
+grant select, insert, update, delete on private.record_facts to service_role;
+
+-- Write what an event tells of one row: {table, key, values, rank}. Of two events that tell the same field
+-- the one with the higher rank stays, then the one with the greater key; so any order of the events, and any
+-- repetition, ends in the same row. A field that nobody told keeps its default.
+create or replace function private.apply_record(p_event_key text, p_record jsonb) returns void
+language plpgsql set search_path = '' as $$
+declare
+    target text := p_record ->> 'table';
+    row_key jsonb := p_record -> 'key';
+    rank numeric := coalesce((p_record ->> 'rank')::numeric, 0);
+    fact jsonb := jsonb_build_array(rank, p_event_key);
+    won jsonb := p_record -> 'values';
+    key_columns text[];
+    held jsonb;
+    columns text;
+begin
+    select t.key_columns into key_columns from private.record_tables t where t.name = target;
+    if key_columns is null then
+        raise exception 'No effect may write the table %.', target;
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended(target || row_key::text, 1));
+
+    -- Of a new row every field is the event's: most rows are told of once or twice.
+    insert into private.record_facts as f (record_table, key, told)
+    values (target, row_key, (select coalesce(jsonb_object_agg(c, fact), '{}') from jsonb_object_keys(won) c))
+    on conflict do nothing;
+    if not found then
+        select f.told into held from private.record_facts f where f.record_table = target and f.key = row_key;
+        select coalesce(jsonb_object_agg(v.key, v.value), '{}') into won from jsonb_each(p_record -> 'values') v
+        where not held ? v.key
+            or (rank, p_event_key collate "C") > ((held -> v.key ->> 0)::numeric, (held -> v.key ->> 1) collate "C");
+        update private.record_facts f
+        set told = f.told || (select jsonb_object_agg(c, fact) from jsonb_object_keys(won) c)
+        where f.record_table = target and f.key = row_key and won <> '{}';
+    end if;
+
+    select string_agg(format('%I', c), ', ') into columns from jsonb_object_keys(row_key || won) c;
+    execute format(
+        'insert into public.%1$I (%2$s) select %2$s from jsonb_populate_record(null::public.%1$I, $1) on conflict (%3$s) do %4$s',
+        target,
+        columns,
+        (select string_agg(format('%I', c), ', ') from unnest(key_columns) c),
+        case when won = '{}' then 'nothing'
+            else 'update set ' || (select string_agg(format('%1$I = excluded.%1$I', c), ', ') from jsonb_object_keys(won) c) end
+    ) using row_key || won;
+end
+$$;
+revoke execute on function private.apply_record(text, jsonb) from public, anon, authenticated;
+grant execute on function private.apply_record(text, jsonb) to service_role;
+
+-- 32_phone.sql
+
+-- A phone number of ours: whose it is, and how it answers a call.
+create table if not exists public.phone_numbers (
+    id uuid primary key default gen_random_uuid()
+);
+alter table public.phone_numbers
+    add column if not exists phone_number text,
+    add column if not exists user_id uuid references public.profiles (id) on delete set null,
+    add column if not exists name text,
+    add column if not exists greeting text,
+    add column if not exists greeting_language text,
+    add column if not exists record_calls boolean not null default false,
+    add column if not exists transcribe_calls boolean not null default false,
+    add column if not exists forward_to text,
+    add column if not exists created_at timestamptz default now();
+comment on column public.phone_numbers.phone_number is 'E.164, as Twilio writes it: +15550000001.';
+comment on column public.phone_numbers.greeting is 'What is said first; without it, and without forward_to, a caller hears a short standard sentence.';
+comment on column public.phone_numbers.forward_to is 'The number or SIP address that the call is put through to.';
+create unique index if not exists phone_numbers_phone_number_key on public.phone_numbers (phone_number);
+create index if not exists phone_numbers_user_id_idx on public.phone_numbers (user_id);
+
+alter table public.phone_numbers enable row level security;
+revoke all on public.phone_numbers from anon, authenticated;
+grant select on public.phone_numbers to authenticated;
+grant select, insert, update, delete on public.phone_numbers to service_role;
+drop policy if exists "people read their numbers, admins all" on public.phone_numbers;
+create policy "people read their numbers, admins all" on public.phone_numbers for select to authenticated
+using (user_id = (select auth.uid()) or (select private.is_admin()));
+
+-- What Twilio tells of calls, their recordings and transcriptions, and of short messages.
+create table if not exists public.calls (
+    id uuid primary key default gen_random_uuid()
+);
+alter table public.calls
+    add column if not exists call_sid text,
+    add column if not exists phone_id uuid references public.phone_numbers (id) on delete set null,
+    add column if not exists parent_call_sid text,
+    add column if not exists direction text,
+    add column if not exists from_number text,
+    add column if not exists to_number text,
+    add column if not exists caller_name text,
+    add column if not exists status text,
+    add column if not exists started_at timestamptz,
+    add column if not exists answered_at timestamptz,
+    add column if not exists ended_at timestamptz,
+    add column if not exists duration_seconds integer,
+    add column if not exists answered_by text,
+    add column if not exists error_code text,
+    add column if not exists version bigint not null default 1,
+    add column if not exists created_at timestamptz default now(),
+    add column if not exists updated_at timestamptz default now();
+comment on column public.calls.status is 'Twilio''s CallStatus, the latest of a call''s life: ended over in progress over ringing, then by SequenceNumber.';
+comment on column public.calls.answered_at is 'As Twilio tells it; else by the end and the duration, to the second.';
+comment on column public.calls.parent_call_sid is 'The call that this one is a leg of: a call put through has one for either side.';
+comment on column public.calls.duration_seconds is 'Twilio''s CallDuration; its Duration counts minutes.';
+create unique index if not exists calls_call_sid_key on public.calls (call_sid);
+create index if not exists calls_parent_call_sid_idx on public.calls (parent_call_sid);
+create index if not exists calls_phone_id_idx on public.calls (phone_id, created_at);
+
+create table if not exists public.call_recordings (
+    id uuid primary key default gen_random_uuid()
+);
+alter table public.call_recordings
+    add column if not exists recording_sid text,
+    add column if not exists call_sid text,
+    add column if not exists phone_id uuid references public.phone_numbers (id) on delete set null,
+    add column if not exists status text,
+    add column if not exists recording_url text,
+    add column if not exists storage_path text,
+    add column if not exists duration_seconds integer,
+    add column if not exists channels integer,
+    add column if not exists source text,
+    add column if not exists started_at timestamptz,
+    add column if not exists version bigint not null default 1,
+    add column if not exists created_at timestamptz default now(),
+    add column if not exists updated_at timestamptz default now();
+comment on column public.call_recordings.storage_path is 'Where the copy in Storage is, once it is there.';
+create unique index if not exists call_recordings_recording_sid_key on public.call_recordings (recording_sid);
+create index if not exists call_recordings_call_sid_idx on public.call_recordings (call_sid);
+create index if not exists call_recordings_phone_id_idx on public.call_recordings (phone_id, created_at);
+
+create table if not exists public.call_transcriptions (
+    id uuid primary key default gen_random_uuid()
+);
+alter table public.call_transcriptions
+    add column if not exists transcription_key text,
+    add column if not exists transcription_sid text,
+    add column if not exists call_sid text,
+    add column if not exists recording_sid text,
+    add column if not exists phone_id uuid references public.phone_numbers (id) on delete set null,
+    add column if not exists status text,
+    add column if not exists text text,
+    add column if not exists confidence double precision,
+    add column if not exists track text,
+    add column if not exists sequence integer,
+    add column if not exists final boolean,
+    add column if not exists language text,
+    add column if not exists spoken_at timestamptz,
+    add column if not exists version bigint not null default 1,
+    add column if not exists created_at timestamptz default now(),
+    add column if not exists updated_at timestamptz default now();
+comment on column public.call_transcriptions.transcription_key is 'The TranscriptionSid; of a real-time one with its SequenceId, a row per piece.';
+create unique index if not exists call_transcriptions_transcription_key_key on public.call_transcriptions (transcription_key);
+create index if not exists call_transcriptions_call_sid_idx on public.call_transcriptions (call_sid);
+create index if not exists call_transcriptions_phone_id_idx on public.call_transcriptions (phone_id, created_at);
+
+create table if not exists public.sms_messages (
+    id uuid primary key default gen_random_uuid()
+);
+alter table public.sms_messages
+    add column if not exists message_sid text,
+    add column if not exists phone_id uuid references public.phone_numbers (id) on delete set null,
+    add column if not exists direction text,
+    add column if not exists from_number text,
+    add column if not exists to_number text,
+    add column if not exists body text,
+    add column if not exists media_count integer,
+    add column if not exists status text,
+    add column if not exists error_code text,
+    add column if not exists version bigint not null default 1,
+    add column if not exists created_at timestamptz default now(),
+    add column if not exists updated_at timestamptz default now();
+create unique index if not exists sms_messages_message_sid_key on public.sms_messages (message_sid);
+create index if not exists sms_messages_phone_id_idx on public.sms_messages (phone_id, created_at);
+
+-- Tell a row whose phone it is: by its own numbers, or by its call's. The second leg of a call goes from
+-- a caller to a number that neither is ours, so it belongs where the first leg does.
+create or replace function private.phone_of(p_row jsonb) returns uuid
+language sql stable set search_path = '' as $$
+    select coalesce(
+        (
+            select p.id from public.phone_numbers p
+            where p.phone_number in (p_row ->> 'to_number', p_row ->> 'from_number')
+            -- Of a call between two of our numbers the one that was called.
+            order by p.phone_number = p_row ->> 'to_number' desc limit 1
+        ),
+        (
+            select c.phone_id from public.calls c
+            where c.call_sid = coalesce(p_row ->> 'parent_call_sid', p_row ->> 'call_sid') limit 1
+        )
+    )
+$$;
+revoke execute on function private.phone_of(jsonb) from public, anon, authenticated;
+grant execute on function private.phone_of(jsonb) to service_role;
+
+create or replace function private.set_phone() returns trigger
+language plpgsql set search_path = '' as $$
+declare
+    of_call text := to_jsonb(new) ->> case tg_table_name when 'calls' then 'parent_call_sid' else 'call_sid' end;
+begin
+    if exists (select from public.phone_numbers p where p.id = new.phone_id) then
+        return new;
+    end if;
+    if of_call is not null and not exists (select from public.calls c where c.call_sid = of_call) then
+        -- Its call may be in a transaction that has not ended: wait for that, by the lock of `apply_record`.
+        perform pg_advisory_xact_lock(hashtextextended('calls' || jsonb_build_object('call_sid', of_call)::text, 1));
+    end if;
+    -- Whoever names a phone names it from memory: one that is gone must not cost the row.
+    new.phone_id := private.phone_of(to_jsonb(new));
+    return new;
+end
+$$;
+revoke execute on function private.set_phone() from public, anon, authenticated;
+
+-- A number has become known, or a call's phone has: so has the phone of what came before.
+create or replace function private.adopt_calls() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    update public.calls c set phone_id = new.id
+    where c.phone_id is null and new.phone_number in (c.to_number, c.from_number);
+    update public.sms_messages m set phone_id = new.id
+    where m.phone_id is null and new.phone_number in (m.to_number, m.from_number);
+    return null;
+end
+$$;
+revoke execute on function private.adopt_calls() from public, anon, authenticated;
+
+create or replace function private.adopt_recordings() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    update public.calls c set phone_id = new.phone_id where c.parent_call_sid = new.call_sid and c.phone_id is null;
+    update public.call_recordings r set phone_id = new.phone_id where r.call_sid = new.call_sid and r.phone_id is null;
+    update public.call_transcriptions t set phone_id = new.phone_id where t.call_sid = new.call_sid and t.phone_id is null;
+    return null;
+end
+$$;
+revoke execute on function private.adopt_recordings() from public, anon, authenticated;
+
+create or replace trigger phone_numbers_adopt_calls
+after insert or update of phone_number on public.phone_numbers for each row
+when (new.phone_number is not null) execute function private.adopt_calls();
+create or replace trigger calls_adopt_recordings
+after insert or update on public.calls for each row
+when (new.phone_id is not null) execute function private.adopt_recordings();
+
+do $$
+declare
+    kept text;
+begin
+    foreach kept in array array['calls', 'call_recordings', 'call_transcriptions', 'sms_messages'] loop
+        execute format('create or replace trigger a_set_phone before insert or update on public.%I for each row execute function private.set_phone()', kept);
+        execute format('create or replace trigger bump_version before update on public.%I for each row execute function private.bump_version()', kept);
+        execute format('alter table public.%I enable row level security', kept);
+        execute format('revoke all on public.%I from anon, authenticated', kept);
+        execute format('grant select on public.%I to authenticated', kept);
+        execute format('grant select, insert, update, delete on public.%I to service_role', kept);
+        execute format('drop policy if exists "people read what their numbers did, admins all" on public.%I', kept);
+        execute format('create policy "people read what their numbers did, admins all" on public.%I for select to authenticated using ('
+            'phone_id in (select p.id from public.phone_numbers p where p.user_id = (select auth.uid())) or (select private.is_admin()))', kept);
+    end loop;
+end
+$$;
+
+insert into private.record_tables (name, key_columns) values
+    ('calls', '{call_sid}'), ('call_recordings', '{recording_sid}'),
+    ('call_transcriptions', '{transcription_key}'), ('sms_messages', '{message_sid}')
+on conflict (name) do update set key_columns = excluded.key_columns;
+
+-- 33_bookings.sql
+
+-- Appointments, as Calendly tells of them, and requests for one that a call has made.
+create table if not exists public.bookings (
+    id uuid primary key default gen_random_uuid()
+);
+alter table public.bookings
+    add column if not exists booking_key text,
+    add column if not exists phone_id uuid references public.phone_numbers (id) on delete set null,
+    add column if not exists told_phone_id uuid,
+    add column if not exists status text,
+    add column if not exists event_type text,
+    add column if not exists name text,
+    add column if not exists invitee_name text,
+    add column if not exists invitee_email text,
+    add column if not exists invitee_phone text,
+    add column if not exists starts_at timestamptz,
+    add column if not exists ends_at timestamptz,
+    add column if not exists timezone text,
+    add column if not exists location text,
+    add column if not exists scheduling_url text,
+    add column if not exists cancel_url text,
+    add column if not exists reschedule_url text,
+    add column if not exists cancel_reason text,
+    add column if not exists canceled_by text,
+    add column if not exists rescheduled_from text,
+    add column if not exists rescheduled_to text,
+    add column if not exists no_show boolean,
+    add column if not exists answers jsonb,
+    add column if not exists version bigint not null default 1,
+    add column if not exists created_at timestamptz default now(),
+    add column if not exists updated_at timestamptz default now();
+comment on column public.bookings.booking_key is 'The invitee''s address at Calendly; of a request, its own id: request:<uuid>.';
+comment on column public.bookings.status is 'Of a request requested, used or failed; of a booking active, canceled or rescheduled.';
+comment on column public.bookings.phone_id is 'The phone that the booking names, else that of the booking which it replaced.';
+comment on column public.bookings.told_phone_id is 'The phone that the booking itself names; there need not be one.';
+comment on column public.bookings.rescheduled_to is 'The booking_key of the booking that replaced this one.';
+create unique index if not exists bookings_booking_key_key on public.bookings (booking_key);
+create index if not exists bookings_phone_id_idx on public.bookings (phone_id, created_at);
+create index if not exists bookings_rescheduled_from_idx on public.bookings (rescheduled_from);
+create index if not exists bookings_told_phone_id_idx on public.bookings (told_phone_id);
+
+-- What the owner of a number is to know.
+create table if not exists public.notifications (
+    id uuid primary key default gen_random_uuid()
+);
+alter table public.notifications
+    add column if not exists notification_key text,
+    add column if not exists phone_id uuid references public.phone_numbers (id) on delete cascade,
+    add column if not exists booking_key text,
+    add column if not exists kind text,
+    add column if not exists title text,
+    add column if not exists details jsonb,
+    add column if not exists read_at timestamptz,
+    add column if not exists version bigint not null default 1,
+    add column if not exists created_at timestamptz default now(),
+    add column if not exists updated_at timestamptz default now();
+comment on column public.notifications.booking_key is 'The booking that it is about: its phone is the notification''s.';
+create unique index if not exists notifications_notification_key_key on public.notifications (notification_key);
+create index if not exists notifications_phone_id_idx on public.notifications (phone_id, created_at);
+create index if not exists notifications_booking_key_idx on public.notifications (booking_key);
+
+-- Tell a booking whose phone it is. Both that and the notifications' phone follow the chain of rescheduled
+-- bookings, whichever of them is told first: a new row looks back along it, a changed one tells those after it.
+-- The share lock makes them wait for each other where they are told at one moment.
+create or replace function private.set_booking_phone() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+    if new.phone_id is not null and (tg_op = 'INSERT' or new.phone_id is distinct from old.phone_id) then
+        new.told_phone_id := new.phone_id;
+    end if;
+    new.phone_id := (select p.id from public.phone_numbers p where p.id = new.told_phone_id);
+    if new.phone_id is null and new.rescheduled_from is not null then
+        select b.phone_id into new.phone_id from public.bookings b
+        where b.booking_key = new.rescheduled_from and b.booking_key is distinct from new.booking_key for share;
+    end if;
+    return new;
+end
+$$;
+revoke execute on function private.set_booking_phone() from public, anon, authenticated;
+
+create or replace function private.pass_on_booking_phone() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    -- A new link counts too: the booking after it may have been made while this one was not to be seen yet.
+    if tg_op = 'UPDATE' and old.phone_id is not distinct from new.phone_id
+        and old.rescheduled_to is not distinct from new.rescheduled_to then
+        return null;
+    end if;
+    -- Null lets each look for itself.
+    update public.bookings b set phone_id = null
+    where b.rescheduled_from = new.booking_key and b.phone_id is distinct from new.phone_id;
+    update public.notifications n set phone_id = new.phone_id
+    where n.booking_key = new.booking_key and n.phone_id is distinct from new.phone_id;
+    return null;
+end
+$$;
+revoke execute on function private.pass_on_booking_phone() from public, anon, authenticated;
+
+create or replace function private.set_notification_phone() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+    select b.phone_id into new.phone_id from public.bookings b where b.booking_key = new.booking_key for share;
+    return new;
+end
+$$;
+revoke execute on function private.set_notification_phone() from public, anon, authenticated;
+
+-- A phone that bookings name has come to exist.
+create or replace function private.adopt_bookings() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    update public.bookings b set phone_id = new.id where b.told_phone_id = new.id;
+    return null;
+end
+$$;
+revoke execute on function private.adopt_bookings() from public, anon, authenticated;
+
+create or replace trigger b_set_booking_phone before insert or update on public.bookings
+for each row execute function private.set_booking_phone();
+-- Not `of phone_id`: it is the trigger above that sets it.
+create or replace trigger bookings_pass_on_phone after insert or update on public.bookings
+for each row execute function private.pass_on_booking_phone();
+create or replace trigger b_set_notification_phone before insert or update on public.notifications
+for each row when (new.booking_key is not null) execute function private.set_notification_phone();
+create or replace trigger phone_numbers_adopt_bookings after insert on public.phone_numbers
+for each row execute function private.adopt_bookings();
+
+-- Payments and what they are for, as Stripe tells of them.
+create table if not exists public.payments (
+    id uuid primary key default gen_random_uuid()
+);
+alter table public.payments
+    add column if not exists stripe_id text,
+    add column if not exists kind text,
+    add column if not exists phone_id uuid references public.phone_numbers (id) on delete set null,
+    add column if not exists customer text,
+    add column if not exists customer_email text,
+    add column if not exists status text,
+    add column if not exists amount bigint,
+    add column if not exists currency text,
+    add column if not exists subscription text,
+    add column if not exists invoice text,
+    add column if not exists payment_intent text,
+    add column if not exists period_start timestamptz,
+    add column if not exists period_end timestamptz,
+    add column if not exists cancel_at timestamptz,
+    add column if not exists failure text,
+    add column if not exists account text,
+    add column if not exists livemode boolean,
+    add column if not exists metadata jsonb,
+    add column if not exists stripe_created timestamptz,
+    add column if not exists version bigint not null default 1,
+    add column if not exists created_at timestamptz default now(),
+    add column if not exists updated_at timestamptz default now();
+comment on column public.payments.stripe_id is 'The id of the checkout session, invoice, subscription or payment intent.';
+comment on column public.payments.kind is 'checkout, invoice, subscription or payment_intent.';
+comment on column public.payments.amount is 'In the currency''s smallest unit, as Stripe counts.';
+create unique index if not exists payments_stripe_id_key on public.payments (stripe_id);
+create index if not exists payments_phone_id_idx on public.payments (phone_id, created_at);
+create index if not exists payments_customer_idx on public.payments (customer);
+
+-- Whoever names a phone names it from memory: one that is gone must not cost the row.
+create or replace function private.check_phone() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+    new.phone_id := (select p.id from public.phone_numbers p where p.id = new.phone_id);
+    return new;
+end
+$$;
+revoke execute on function private.check_phone() from public, anon, authenticated;
+
+-- Messages of another system, told by a source of the settings; see docs/senders.md.
+create table if not exists public.received_messages (
+    id uuid primary key default gen_random_uuid()
+);
+alter table public.received_messages
+    add column if not exists source text,
+    add column if not exists message_id text,
+    add column if not exists conversation_id text,
+    add column if not exists content text,
+    add column if not exists content_type text,
+    add column if not exists filename text,
+    add column if not exists type text,
+    add column if not exists channel text,
+    add column if not exists status text,
+    add column if not exists metadata jsonb,
+    add column if not exists created_by text,
+    add column if not exists updated_by text,
+    add column if not exists sent_at timestamptz,
+    add column if not exists changed_at timestamptz,
+    add column if not exists version bigint not null default 1,
+    add column if not exists created_at timestamptz default now(),
+    add column if not exists updated_at timestamptz default now();
+create unique index if not exists received_messages_source_message_id_key on public.received_messages (source, message_id);
+
+do $$
+declare
+    kept text;
+begin
+    foreach kept in array array['bookings', 'notifications', 'payments', 'received_messages'] loop
+        execute format('create or replace trigger bump_version before update on public.%I for each row execute function private.bump_version()', kept);
+        execute format('alter table public.%I enable row level security', kept);
+        execute format('revoke all on public.%I from anon, authenticated', kept);
+        execute format('grant select on public.%I to authenticated', kept);
+        execute format('grant select, insert, update, delete on public.%I to service_role', kept);
+        execute format('drop policy if exists "people read their own, admins all" on public.%I', kept);
+    end loop;
+    foreach kept in array array['notifications', 'payments'] loop
+        execute format('create or replace trigger a_check_phone before insert or update on public.%I for each row when (new.phone_id is not null) execute function private.check_phone()', kept);
+    end loop;
+    foreach kept in array array['bookings', 'notifications', 'payments'] loop
+        execute format('create policy "people read their own, admins all" on public.%I for select to authenticated using ('
+            'phone_id in (select p.id from public.phone_numbers p where p.user_id = (select auth.uid())) or (select private.is_admin()))', kept);
+    end loop;
+end
+$$;
+drop policy if exists "people read their own, admins all" on public.received_messages;
+create policy "people read their own, admins all" on public.received_messages for select to authenticated
+using (
+    conversation_id in (select c.conversation_id from public.conversations c where c.user_id = (select auth.uid()))
+    or (select private.is_admin())
+);
+
+insert into private.record_tables (name, key_columns) values
+    ('bookings', '{booking_key}'), ('notifications', '{notification_key}'),
+    ('payments', '{stripe_id}'), ('received_messages', '{source,message_id}')
+on conflict (name) do update set key_columns = excluded.key_columns;
+
+-- 34_booking_requests.sql
+
+-- A booking names the request whose link made it: then that request is used.
+alter table public.bookings
+    add column if not exists request_key text;
+comment on column public.bookings.request_key is 'The booking_key of the request (request:<uuid>) whose link made this booking.';
+create index if not exists bookings_request_key_idx on public.bookings (request_key) where request_key is not null;
+
+-- Whoever books could write another request into the address: only one for the same phone is used up by it.
+create or replace function private.use_booking_request() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+    update public.bookings b set status = 'used'
+    where b.booking_key = new.request_key and b.status = 'requested' and b.phone_id = new.phone_id;
+    return null;
+end
+$$;
+revoke execute on function private.use_booking_request() from public, anon, authenticated;
+create or replace trigger bookings_use_request after insert or update on public.bookings
+for each row when (new.request_key is not null) execute function private.use_booking_request();
+
 -- 40_webhook_inbox.sql
 
 -- Every event that was acknowledged: its bytes as received (secrets overwritten) and what became of it.
@@ -1820,7 +2359,11 @@ language plpgsql set search_path = '' as $$
 declare
     transcript_won boolean := false;
     conversation public.conversations;
+    record jsonb;
 begin
+    for record in select * from jsonb_array_elements(p_effects -> 'records') loop
+        perform private.apply_record(p_event_key, record);
+    end loop;
     if p_conversation_id is null then
         return;
     end if;
@@ -2527,4 +3070,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is 'c0c7032c7f13';
+comment on function public.describe_schema() is '5944a0586667';

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from tests.database.events import event, make_conversation, new_conversation_id, receive
+from tests.database.events import event, make_conversation, new_conversation_id, receive, rows
 
 # One event that leaves a row in every table of a known conversation.
 EVERYTHING = {
@@ -63,7 +63,27 @@ def make_world(db: psycopg.Connection) -> World:
     receive(db, *(event(name, "everything", effects=EVERYTHING) for name in conversations))
     db.execute("insert into public.scenarios (title) values ('A talk')")
     db.execute("insert into public.demo_videos (title) values ('A video')")
+    _give_phone(db, people["owner"], world.owners)
     return world
+
+
+def _give_phone(db: psycopg.Connection, owner: Persona, conversation: str) -> None:
+    """Let something happen to a number of the owner's, and in their conversation elsewhere."""
+    [phone] = rows(
+        db, "insert into public.phone_numbers (user_id) values (%s) returning id", owner.id
+    )
+    for table in (
+        "calls",
+        "call_recordings",
+        "call_transcriptions",
+        "sms_messages",
+        "bookings",
+        "notifications",
+        "payments",
+    ):
+        made = sql.SQL("insert into public.{} (phone_id) values (%s)").format(sql.Identifier(table))
+        db.execute(made, [phone["id"]])
+    db.execute("insert into public.received_messages (conversation_id) values (%s)", [conversation])
 
 
 SIGNED_IN = ("owner", "guest", "stranger", "admin")

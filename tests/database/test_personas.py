@@ -35,7 +35,23 @@ OF_CONVERSATION = {
 # What an event of an unknown conversation writes.
 WRITTEN_EARLY = sorted(OF_CONVERSATION.keys() - {"conversations", "feedback_sessions"})
 FOR_EVERYBODY = ("scenarios", "demo_videos")
-PUBLIC = (*OF_CONVERSATION, *FOR_EVERYBODY, "profiles")
+OF_PHONE = (
+    "calls",
+    "call_recordings",
+    "call_transcriptions",
+    "sms_messages",
+    "bookings",
+    "notifications",
+    "payments",
+)
+PUBLIC = (
+    *OF_CONVERSATION,
+    *FOR_EVERYBODY,
+    *OF_PHONE,
+    "profiles",
+    "phone_numbers",
+    "received_messages",
+)
 PRIVATE = (
     "conversation_calls",
     "conversation_facts",
@@ -45,6 +61,8 @@ PRIVATE = (
     "objective_completions",
     "readiness",
     "reconciliations",
+    "record_facts",
+    "record_tables",
     "recording_copies",
     "rejected_events",
     "tool_runs",
@@ -91,6 +109,15 @@ def test_people_read_the_rows_of_their_conversations(
 @pytest.mark.parametrize("table", OF_CONVERSATION)
 def test_others_read_none_of_them(db: psycopg.Connection, world: World, table: str) -> None:
     assert visible(db, world.personas["stranger"], table) == set()
+
+
+@pytest.mark.parametrize("table", [*OF_PHONE, "phone_numbers", "received_messages"])
+def test_people_read_what_their_phones_did(
+    db: psycopg.Connection, world: World, table: str
+) -> None:
+    readers = {name for name in SIGNED_IN if visible(db, world.personas[name], table)}
+
+    assert readers == {"owner", "admin"}
 
 
 @pytest.mark.parametrize("table", PUBLIC)
@@ -163,8 +190,11 @@ def test_only_the_service_writes(db: psycopg.Connection, world: World, table: st
             for name in (*BROWSERS, "service")
             if not is_denied(db, world.personas[name], statement)
         ]
-        # The one row of private.readiness is never taken away.
-        nobody = statement == "delete from private.readiness where false"
+        # The one row of private.readiness is never taken away; the tables that effects may write
+        # are the schema's to name.
+        nobody = statement == "delete from private.readiness where false" or (
+            table == "private.record_tables"
+        )
 
         assert writers == ([] if nobody else ["service"]), statement
 

@@ -16,7 +16,21 @@ OLD_TOKEN = "older-token-for-tests"
 SECRET = "signing-secret-for-tests"
 OLD_SECRET = "older-secret-for-tests"
 KEY = "callback-key-for-tests"
+SOURCE_SECRET = "whsec_" + "c291cmNlLXNlY3JldC1mb3ItdGVzdHM="
 SETTINGS = {
+    "PUBLIC_BASE_URL": "https://hooks.example.test",
+    "TWILIO_AUTH_TOKEN": "twilio-token-for-tests,older-twilio-token",
+    "STRIPE_WEBHOOK_SECRET": "whsec_stripe_for_tests,whsec_older_stripe",
+    "CALENDLY_WEBHOOK_SIGNING_KEY": "calendly-key-for-tests,older-calendly-key",
+    "WEBHOOK_SOURCES": json.dumps(
+        {
+            "messages": {
+                "scheme": "standard-webhooks",
+                "secret": SOURCE_SECRET,
+                "payload": "message",
+            }
+        }
+    ),
     "TAVUS_WEBHOOK_TOKEN": f"{TOKEN},{OLD_TOKEN}",
     "TAVUS_WEBHOOK_SECRET": f"{SECRET},{OLD_SECRET}",
     "CALLBACK_SIGNING_KEY": KEY,

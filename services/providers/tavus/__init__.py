@@ -16,6 +16,9 @@ TAVUS = Provider(
     read=read,
     project=project,
     events=EVENTS,
+    identifiers=frozenset(
+        {"conversation_id", "video_id", "document_id", "replica_id", "face_id", "tool_call_id"}
+    ),
     retries=False,
     strict_paths=frozenset({ENDING_PATH}),
 )

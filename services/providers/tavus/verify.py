@@ -6,10 +6,13 @@ deliveries with `auth.type: hmac` carry `X-Tavus-Signature`, bare hex over the r
 
 from __future__ import annotations
 
+from dataclasses import replace
+from urllib.parse import urlencode
+
 from services import security
 from services.errors import Unauthorized
 from services.inbound import Inbound
-from services.provider import Credential
+from services.provider import Call, Credential
 from services.settings import Settings
 
 SIGNATURE_HEADERS = ("x-tavus-signature", "tavus-signature")
@@ -36,9 +39,16 @@ def verify(inbound: Inbound, settings: Settings) -> Credential:
     raise Unauthorized("The call carries no valid token or signature.")
 
 
-def sign(body: bytes, secret: str) -> dict[str, str]:
-    """Return the headers that Tavus puts on a signed tool delivery of this body."""
-    return {"X-Tavus-Signature": security.hmac_sha256_hex(secret, body)}
+def sign(call: Call, settings: Settings) -> Call:
+    """Return a call as Tavus makes it: the token in its URL, else the signature of its body."""
+    if settings.tavus_webhook_tokens:
+        mark = "&" if "?" in call.url else "?"
+        token = urlencode({"t": settings.tavus_webhook_tokens[0]})
+        return replace(call, url=f"{call.url}{mark}{token}")
+    if settings.tavus_webhook_secrets:
+        signature = security.hmac_sha256_hex(settings.tavus_webhook_secrets[0], call.body)
+        return replace(call, headers={**call.headers, "X-Tavus-Signature": signature})
+    return call
 
 
 def _is_signed(inbound: Inbound, settings: Settings) -> bool:

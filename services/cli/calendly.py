@@ -1,0 +1,113 @@
+"""`convohooks calendly`: what Calendly calls this service for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from services.clients.calendly import CalendlyClient, Subscription
+from services.errors import ConvohooksError, SettingsError
+from services.redaction import mask_log
+from services.settings import load_settings
+from services.subscriptions import Ensured, Subscriptions, without_secrets
+
+app = typer.Typer(no_args_is_help=True, help="Have Calendly call this service.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
+Scope = Annotated[
+    Literal["organization", "user"], typer.Option(help="Whose appointments: all, or one's own")
+]
+Again = Annotated[bool, typer.Option("--again", help="Make it anew, as after a new signing key")]
+Name = Annotated[
+    str, typer.Argument(metavar="SUBSCRIPTION", help="Its address, or the id at its end")
+]
+
+
+@app.command("subscribe")
+def subscribe(scope: Scope = "organization", again: Again = False, as_json: AsJson = False) -> None:
+    """Have Calendly call this service for every event that it understands."""
+    with _subscriptions() as subscriptions:
+        ensured = subscriptions.subscribe(scope, again=again)
+    _print_ensured([ensured], as_json)
+
+
+@app.command("list")
+def list_subscriptions(as_json: AsJson = False) -> None:
+    """List whom Calendly calls, and whether it still does."""
+    with _subscriptions() as subscriptions:
+        found = subscriptions.every()
+    if as_json:
+        _print_json([_shown(one) for one in found])
+        return
+    names = ("uri", "callback_url", "state", "scope", "events")
+    _print_table(names, [[_shown(one)[name] for name in names] for one in found])
+
+
+@app.command("unsubscribe")
+def unsubscribe(name: Name, as_json: AsJson = False) -> None:
+    """Remove a subscription for good."""
+    with _subscriptions() as subscriptions:
+        subscriptions.calendly.unsubscribe(name)
+    typer.echo(json.dumps({"removed": name}) if as_json else f"Removed {name}.")
+
+
+@app.command("repair")
+def repair(as_json: AsJson = False) -> None:
+    """Make anew what calls this service and was disabled; a worker does it by itself."""
+    with _subscriptions() as subscriptions:
+        ensured = subscriptions.repair()
+    _print_ensured(ensured, as_json)
+
+
+@contextmanager
+def _subscriptions() -> Iterator[Subscriptions]:
+    """Call Calendly as the settings say; end with a sentence, not a traceback, when that fails."""
+    settings = None
+    try:
+        settings = load_settings()
+        if not settings.calendly_api_key:
+            raise SettingsError("CALENDLY_API_KEY is not set.")
+        yield Subscriptions(settings=settings, calendly=CalendlyClient(settings))
+    except ConvohooksError as error:
+        _fail(without_secrets(error.detail, settings) if settings else error.detail)
+
+
+def _shown(one: Subscription) -> dict[str, Any]:
+    told = one.model_dump(mode="json")
+    return {**told, "callback_url": mask_log(one.callback_url)}
+
+
+def _print_ensured(ensured: Sequence[Ensured], as_json: bool) -> None:
+    if as_json:
+        _print_json([{"outcome": one.outcome, **_shown(one.subscription)} for one in ensured])
+        return
+    for one in ensured:
+        shown = _shown(one.subscription)
+        typer.echo(f"{one.outcome}: {shown['uri']} calls {shown['callback_url']}")
+    if not ensured:
+        typer.echo("No subscription calls this service.")
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table; what Calendly tells is shown as it is, without what moves a cursor."""
+    table = Table(*columns)
+    for row in rows:
+        texts = (", ".join(cell) if isinstance(cell, list) else str(cell) for cell in row)
+        table.add_row(*(Text("".join(filter(str.isprintable, text))) for text in texts))
+    Console().print(table)
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2))
+
+
+def _fail(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(1)
