@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 import uuid
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import structlog
 
@@ -26,6 +29,9 @@ WAITS = (30.0, 120.0, 600.0, 3600.0, 21600.0)
 """Seconds after each failed try; after one more it is given up."""
 MAX_ERROR = 500
 
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+TWILIO_HOST = re.compile(r"api(\.[a-z0-9-]+){0,2}\.twilio\.com")
+
 OCTETS = "application/octet-stream"
 SUFFIXES = {
     "video/mp4": ".mp4",
@@ -35,6 +41,7 @@ SUFFIXES = {
     "audio/mpeg": ".mp3",
     "audio/mp4": ".m4a",
     "audio/wav": ".wav",
+    "audio/x-wav": ".wav",
     "audio/ogg": ".ogg",
     "audio/webm": ".weba",
 }
@@ -66,6 +73,8 @@ class Recordings:
     storage: Storage
     bucket: str
     max_bytes: int
+    twilio: str | None = None
+    """`<account sid>:<auth token>`, which only Twilio's own API is shown."""
     lease: float = LEASE
     clock: Callable[[], float] = time.monotonic
 
@@ -99,21 +108,37 @@ class Recordings:
 
     def _copy(self, job: Mapping[str, Any], claim: str) -> str:
         url = job["source_url"]
-        with self.egress.stream(
-            "GET",
-            url,
-            headers={"User-Agent": "Convohooks", "Accept": "video/*, audio/*, */*;q=0.1"},
-            timeout=LONGEST,
-            max_bytes=self.max_bytes,
-        ) as answer:
+        folder = job["id"] or job.get("recording_id") or job["conversation_id"]
+        with self._opened(url) as answer:
             content_type = _content_type(answer)
             return self.storage.upload(
                 self.bucket,
-                storage_path(job["id"] or job["conversation_id"], url, content_type),
+                storage_path(folder, url, content_type),
                 self._held(answer.chunks, claim),
                 content_type,
                 _size(answer),
             )
+
+    @contextmanager
+    def _opened(self, url: str) -> Iterator[Stream]:
+        """Open a recording; where Twilio sends on to for its bytes, the key does not go."""
+        with ExitStack() as opened:
+            answer = opened.enter_context(self._asked(url, self._key_for(url)))
+            if answer.status in REDIRECTS and _is_twilio(url):
+                target = urljoin(url, answer.headers.get("location", ""))
+                answer = opened.enter_context(self._asked(target, {}))
+            yield answer
+
+    def _asked(self, url: str, key: Mapping[str, str]) -> AbstractContextManager[Stream]:
+        accepted = {"User-Agent": "Convohooks", "Accept": "video/*, audio/*, */*;q=0.1"}
+        return self.egress.stream(
+            "GET", url, headers={**accepted, **key}, timeout=LONGEST, max_bytes=self.max_bytes
+        )
+
+    def _key_for(self, url: str) -> dict[str, str]:
+        if self.twilio is None or not _is_twilio(url):
+            return {}
+        return {"Authorization": "Basic " + b64encode(self.twilio.encode()).decode()}
 
     def _held(self, chunks: Iterator[bytes], claim: str) -> Iterator[bytes]:
         """Pass the chunks on, and keep the lease alive meanwhile. Raises LeaseLost."""
@@ -124,6 +149,12 @@ class Recordings:
                     raise LeaseLost
                 extended = self.clock()
             yield chunk
+
+
+def _is_twilio(url: str) -> bool:
+    """Tell whether this is Twilio's API, also of a region: api.<edge>.<region>.twilio.com."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" and bool(TWILIO_HOST.fullmatch(parts.netloc.lower()))
 
 
 def storage_path(folder: str, url: str, content_type: str) -> str:

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "5944a0586667"
+SCHEMA_VERSION = "cd6448d6c065"

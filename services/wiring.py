@@ -164,8 +164,15 @@ def _copying(settings: Settings, database: Database) -> tuple[Chore, ...]:
         storage=Storage(settings),
         bucket=settings.recordings_bucket,
         max_bytes=settings.recordings_max_bytes,
+        twilio=_twilio_key(settings),
     )
     return (Chore(name="recordings", every=RECORDINGS_EVERY, work=recordings.work),)
+
+
+def _twilio_key(settings: Settings) -> str | None:
+    if settings.twilio_account_sid is None or not settings.twilio_auth_tokens:
+        return None
+    return f"{settings.twilio_account_sid}:{settings.twilio_auth_tokens[0]}"
 
 
 def _analyzing(settings: Settings, database: Database) -> tuple[Chore, ...]:

@@ -214,3 +214,20 @@ insert into private.record_tables (name, key_columns) values
     ('calls', '{call_sid}'), ('call_recordings', '{recording_sid}'),
     ('call_transcriptions', '{transcription_key}'), ('sms_messages', '{message_sid}')
 on conflict (name) do update set key_columns = excluded.key_columns;
+
+-- Order a copy of a call's recording, in the transaction that tells that it is there.
+create or replace function private.order_copy() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+    insert into private.recording_copies (conversation_id, source_url)
+    values ('twilio:' || new.recording_sid, new.recording_url)
+    on conflict do nothing;
+    return null;
+end
+$$;
+revoke execute on function private.order_copy() from public, anon, authenticated;
+create or replace trigger call_recordings_order_copy after insert or update on public.call_recordings for each row
+when (
+    new.recording_url ~* '^https://' and octet_length(new.recording_url) <= 2000 and new.storage_path is null
+    and coalesce(new.status, 'completed') = 'completed'
+) execute function private.order_copy();

@@ -18,6 +18,7 @@ CALLED_BY = {
         "bump_version",
         "check_phone",
         "create_profile",
+        "order_copy",
         "pass_on_booking_phone",
         "set_booking_phone",
         "set_notification_phone",

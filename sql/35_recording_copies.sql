@@ -16,6 +16,7 @@ create table if not exists private.recording_copies (
     finished_at timestamptz,
     primary key (conversation_id, source_url)
 );
+comment on column private.recording_copies.conversation_id is 'The conversation, or twilio:<recording_sid>.';
 comment on column private.recording_copies.due_at is 'The next try; while it is claimed, the end of the lease.';
 
 create index if not exists recording_copies_due_idx on private.recording_copies (due_at) where state = 'waiting';
@@ -47,7 +48,8 @@ $$;
 revoke execute on function private.recording(text, jsonb, text) from public, anon, authenticated;
 grant execute on function private.recording(text, jsonb, text) to service_role;
 
--- Give the longest due copy out under a claim. Out: {conversation_id, id (our row's), source_url, tries}, or null.
+-- Give the longest due copy out under a claim. Out: {conversation_id, id (our row's) or
+-- recording_id (a phone call's), source_url, tries}, or null.
 create or replace function public.claim_recording(claim uuid, lease_seconds double precision) returns jsonb
 language sql security invoker set search_path = '' as $$
     with due as materialized (
@@ -62,6 +64,9 @@ language sql security invoker set search_path = '' as $$
     )
     select jsonb_build_object('conversation_id', r.conversation_id, 'source_url', r.source_url, 'tries', r.tries, 'id', (
         select c.id from public.conversations c where c.conversation_id = r.conversation_id
+    ), 'recording_id', (
+        select p.id from public.call_recordings p
+        where r.conversation_id like 'twilio:%' and p.recording_sid = substr(r.conversation_id, 8)
     ))
     from claimed r
 $$;
@@ -106,6 +111,8 @@ begin
     where r.conversation_id = held.conversation_id and r.source_url = held.source_url;
 
     if next_state = 'copied' then
+        update public.call_recordings p set storage_path = copy ->> 'copied_url'
+        where held.conversation_id like 'twilio:%' and p.recording_sid = substr(held.conversation_id, 8) and p.storage_path is null;
         update public.conversations c set recording_url = copy ->> 'copied_url'
         where c.conversation_id = held.conversation_id and c.recording_url = held.source_url;
         if found then
