@@ -17,9 +17,8 @@ from services.cli import (
     tools,
     tunnel,
 )
+from services.cli.output import AsJson, fail
 from services.errors import ConvohooksError, SettingsError
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The Convohooks backend.")
 app.add_typer(events.app, name="events")
@@ -63,8 +62,7 @@ def worker() -> None:
     try:
         run()
     except SettingsError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+        fail(str(error))
 
 
 doctors = typer.Typer(invoke_without_command=True, help="Find out what is wrong.")
@@ -97,8 +95,7 @@ def doctor_signature(
     try:
         raise typer.Exit(signature(sender, capture.read(), secrets or (), as_json=as_json))
     except ConvohooksError as error:
-        typer.echo(error.detail, err=True)
-        raise typer.Exit(1) from None
+        fail(error.detail)
 
 
 @app.command()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from services.cli.output import AsJson, fail, print_json
 from services.clients.calendly import CalendlyClient, Subscription
 from services.errors import ConvohooksError, SettingsError
 from services.redaction import mask_log
@@ -20,7 +21,6 @@ from services.subscriptions import Ensured, Subscriptions, without_secrets
 
 app = typer.Typer(no_args_is_help=True, help="Have Calendly call this service.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 Scope = Annotated[
     Literal["organization", "user"], typer.Option(help="Whose appointments: all, or one's own")
 ]
@@ -44,7 +44,7 @@ def list_subscriptions(as_json: AsJson = False) -> None:
     with _subscriptions() as subscriptions:
         found = subscriptions.every()
     if as_json:
-        _print_json([_shown(one) for one in found])
+        print_json([_shown(one) for one in found])
         return
     names = ("uri", "callback_url", "state", "scope", "events")
     _print_table(names, [[_shown(one)[name] for name in names] for one in found])
@@ -76,7 +76,7 @@ def _subscriptions() -> Iterator[Subscriptions]:
             raise SettingsError("CALENDLY_API_KEY is not set.")
         yield Subscriptions(settings=settings, calendly=CalendlyClient(settings))
     except ConvohooksError as error:
-        _fail(without_secrets(error.detail, settings) if settings else error.detail)
+        fail(without_secrets(error.detail, settings) if settings else error.detail)
 
 
 def _shown(one: Subscription) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _shown(one: Subscription) -> dict[str, Any]:
 
 def _print_ensured(ensured: Sequence[Ensured], as_json: bool) -> None:
     if as_json:
-        _print_json([{"outcome": one.outcome, **_shown(one.subscription)} for one in ensured])
+        print_json([{"outcome": one.outcome, **_shown(one.subscription)} for one in ensured])
         return
     for one in ensured:
         shown = _shown(one.subscription)
@@ -102,12 +102,3 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> No
         texts = (", ".join(cell) if isinstance(cell, list) else str(cell) for cell in row)
         table.add_row(*(Text("".join(filter(str.isprintable, text))) for text in texts))
     Console().print(table)
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2))
-
-
-def _fail(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(1)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli.tavus import AsJson, DryRun, print_json, print_table, tavus
+from services.cli.output import AsJson, print_json, print_table
+from services.cli.tavus import DryRun, tavus
 from services.tavus_setup.callbacks import callback_url, shown, sync_callbacks
 
 app = typer.Typer(no_args_is_help=True, help="Keep the callback URLs at Tavus right.")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from services.cli.output import AsJson, fail, print_count, print_json
 from services.database import Database
 from services.errors import ConvohooksError
 from services.inbox import EventFilter, EventSummary, StoredEvent
@@ -30,7 +30,6 @@ Conversation = Annotated[str | None, typer.Option(help="The conversation's id")]
 Since = Annotated[str | None, typer.Option(help="Received at or after this time (ISO 8601)")]
 Until = Annotated[str | None, typer.Option(help="Received before this time (ISO 8601)")]
 Error = Annotated[str | None, typer.Option(help="A part of the last error")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 
 @app.command("list")
@@ -50,7 +49,7 @@ def list_events(
         wanted = _filter(state, source, type_, conversation, since, until, error)
         rows = database.list_events(wanted, None, limit)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     table = Table("id", "received", "type", "conversation", "state", "attempts", "last error")
     for event in map(EventSummary.model_validate, rows):
@@ -74,7 +73,7 @@ def show_event(event_id: UUID, as_json: AsJson = False) -> None:
     with _database() as database:
         row = database.show_event(event_id)
     if row is None:
-        _fail(f"There is no event {event_id}.")
+        fail(f"There is no event {event_id}.")
     event = StoredEvent.read(row)
     if as_json:
         typer.echo(event.model_dump_json(indent=2))
@@ -103,7 +102,7 @@ def replay_events(
     with _database() as database:
         wanted = _filter(state, source, type_, conversation, since, until, error)
         replayed = database.replay_events({"id": str(event_id)} if event_id else wanted)
-    _print_count("replayed", replayed, as_json)
+    print_count("replayed", replayed, as_json)
 
 
 @app.command("purge")
@@ -123,7 +122,7 @@ def purge_events(
     with _database() as database:
         wanted = _filter(None, source, type_, conversation, since, until, error)
         purged = database.purge_events(wanted)
-    _print_count("purged", purged, as_json)
+    print_count("purged", purged, as_json)
 
 
 @contextmanager
@@ -136,7 +135,7 @@ def _database() -> Iterator[Database]:
         finally:
             database.close()
     except ConvohooksError as error:
-        _fail(error.detail)
+        fail(error.detail)
 
 
 def _filter(
@@ -160,17 +159,4 @@ def _filter(
     try:
         return EventFilter.model_validate({k: v for k, v in given.items() if v}).as_json()
     except ValidationError as problem:
-        _fail(explain(problem))
-
-
-def _print_count(name: str, count: int, as_json: bool) -> None:
-    typer.echo(json.dumps({name: count}) if as_json else f"{count} {name}.")
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2))
-
-
-def _fail(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(1)
+        fail(explain(problem))

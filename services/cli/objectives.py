@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli.tavus import AsJson, DryRun, print_json, print_pushed, print_table, tavus
+from services.cli.output import AsJson, print_json, print_table
+from services.cli.tavus import DryRun, print_pushed, tavus
 from services.tavus_setup.objectives import (
     list_objectives,
     objectives_file,

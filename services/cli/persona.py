@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli.tavus import AsJson, DryRun, fail, print_pushed, tavus
+from services.cli.output import AsJson, fail
+from services.cli.tavus import DryRun, print_pushed, tavus
 from services.tavus_setup.persona import DEFAULT_FOLDER, push_persona, read_persona
 from services.tools.registration import Registered, register
 from services.tools.registry import TOOLS

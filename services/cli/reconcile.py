@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from services.cli.output import fail
 from services.errors import ConvohooksError
 from services.reconciler import Look, Reconciler
 from services.settings import load_settings
@@ -41,7 +41,7 @@ def _looks(reconciler: Reconciler, conversation: str | None) -> Iterator[Look]:
         return
     look = reconciler.reconcile(conversation)
     if look is None:
-        _fail(f"There is no conversation {conversation}.")
+        fail(f"There is no conversation {conversation}.")
     yield look
 
 
@@ -73,15 +73,10 @@ def _reconciler() -> Iterator[Reconciler]:
     try:
         reconciler = wire_reconciler(load_settings())
         if reconciler is None:
-            _fail("TAVUS_API_KEY is not set.")
+            fail("TAVUS_API_KEY is not set.")
         try:
             yield reconciler
         finally:
             reconciler.database.close()
     except ConvohooksError as error:
-        _fail(error.detail)
-
-
-def _fail(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(1)
+        fail(error.detail)

@@ -11,10 +11,8 @@ from urllib.parse import urlsplit
 
 import requests
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from services.cli.output import AsJson, fail, print_json, print_table
 from services.errors import ConvohooksError, Malformed, NotFound
 from services.provider import Call, Provider
 from services.providers import providers
@@ -121,7 +119,7 @@ def command(
     repeat: Annotated[int, typer.Option(min=1, max=10_000, help="Times each is sent")] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="New identifiers each time")] = False,
     shuffle: Annotated[bool, typer.Option("--shuffle", help="In random order")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send samples, signed as their sender would. Exit code 1 unless all are taken."""
     try:
@@ -138,18 +136,14 @@ def command(
         )
         sent = [send(name, call, to) for name, call in made]
     except ConvohooksError as error:
-        typer.echo(error.detail, err=True)
-        raise typer.Exit(1) from None
+        fail(error.detail)
     _print(sent, as_json)
     raise typer.Exit(0 if all(one.is_taken for one in sent) else 1)
 
 
 def _print(sent: list[Sent], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in sent], indent=2))
+        print_json([asdict(one) for one in sent])
         return
-    table = Table("event", "status", "answer", "ms")
-    for one in sent:
-        cells = (one.event, one.status or "-", one.answer, one.ms)
-        table.add_row(*(Text(str(cell)) for cell in cells))
-    Console().print(table)
+    rows = [(one.event, one.status or "-", one.answer, one.ms) for one in sent]
+    print_table(("event", "status", "answer", "ms"), rows)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services import unsendable
+from services.cli.output import AsJson, fail, print_count, print_json
 from services.errors import ConvohooksError
 from services.settings import load_settings
 from services.spool import Spool
@@ -22,7 +22,6 @@ from services.wiring import wire_spool
 HELP = "List, show, retry and discard spooled events that Supabase would not store."
 app = typer.Typer(no_args_is_help=True, help=HELP)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 NAMES = ("source", "event_type", "conversation_id", "received_at")
 
 
@@ -32,7 +31,7 @@ def list_rows(limit: int = 50, as_json: AsJson = False) -> None:
     with _spool() as spool:
         rows = unsendable.list_rows(spool, limit)
     if as_json:
-        _print_json([_summary(row) for row in rows])
+        print_json([_summary(row) for row in rows])
         return
     table = Table("id", "source", "type", "conversation", "error")
     for row in rows:
@@ -48,9 +47,9 @@ def show_row(row_id: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJs
     with _spool() as spool:
         row = unsendable.find_row(spool, row_id)
     if row is None:
-        _fail(_no_such(row_id))
+        fail(_no_such(row_id))
     if as_json:
-        _print_json({**_summary(row), "body": row.body})
+        print_json({**_summary(row), "body": row.body})
         return
     console = Console()
     console.print(Text(f"{row.row.get('source')}  {row.kind}"))
@@ -66,12 +65,12 @@ def retry_rows(
 ) -> None:
     """Send one event, or all, again: the service or a worker does it within a second."""
     if (row_id is None) != every:
-        _fail("Name an event, or say --all.")
+        fail("Name an event, or say --all.")
     with _spool() as spool:
         retried = unsendable.retry(spool, row_id)
     if row_id is not None and not retried:
-        _fail(_no_such(row_id))
-    _print_count("retried", retried, as_json)
+        fail(_no_such(row_id))
+    print_count("retried", retried, as_json)
 
 
 @app.command("discard")
@@ -86,8 +85,8 @@ def discard_row(
     with _spool() as spool:
         discarded = unsendable.discard(spool, row_id)
     if not discarded:
-        _fail(_no_such(row_id))
-    _print_count("discarded", discarded, as_json)
+        fail(_no_such(row_id))
+    print_count("discarded", discarded, as_json)
 
 
 @contextmanager
@@ -97,18 +96,16 @@ def _spool() -> Iterator[Spool]:
         settings = load_settings()
         spool = wire_spool(settings)
         if spool is None or settings.spool_path is None:
-            _fail("There is no spool: SPOOL_PATH is not set.")
+            fail("There is no spool: SPOOL_PATH is not set.")
         # Made here it would be ours, and the service might not be let in.
         if not settings.spool_path.exists():
-            _fail(
-                f"There is nothing at {settings.spool_path}; the service makes it when it starts."
-            )
+            fail(f"There is nothing at {settings.spool_path}; the service makes it when it starts.")
         try:
             yield spool
         finally:
             spool.close()
     except ConvohooksError as error:
-        _fail(error.detail)
+        fail(error.detail)
 
 
 def _summary(row: Unsendable) -> dict[str, Any]:
@@ -117,16 +114,3 @@ def _summary(row: Unsendable) -> dict[str, Any]:
 
 def _no_such(row_id: int) -> str:
     return f"There is no unsendable event {row_id}."
-
-
-def _print_count(name: str, count: int, as_json: bool) -> None:
-    typer.echo(json.dumps({name: count}) if as_json else f"{count} {name}.")
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2))
-
-
-def _fail(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(1)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from services.cli.output import AsJson, fail
 from services.clients.tavus import TavusClient
 from services.errors import ConvohooksError, SettingsError
 from services.settings import load_settings
@@ -18,8 +19,6 @@ from services.tools.registration import Registered, inline, register
 from services.tools.registry import TOOLS
 
 app = typer.Typer(no_args_is_help=True, help="Register the agent's tools at Tavus.")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 
 @app.command("register")
@@ -43,7 +42,7 @@ def register_tools(
         )
         rows = list(done)
     except ConvohooksError as error:
-        _fail(error.detail)
+        fail(error.detail)
     _print(rows, as_json=as_json)
     if no_sign:
         typer.echo("Unsigned calls do not name their conversation: no screen shows them.", err=True)
@@ -66,8 +65,3 @@ def _print(rows: list[Registered], *, as_json: bool) -> None:
         cells = (row.name, row.tool_id, row.what, row.attached, row.error)
         table.add_row(*(Text(cell or "") for cell in cells))
     Console().print(table)
-
-
-def _fail(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(1)

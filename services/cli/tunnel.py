@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from services.cli.tavus import AsJson, fail
+from services.cli.output import AsJson, fail
 from services.clients.tavus import TavusClient
 from services.doctor.setup import SECRETS
 from services.errors import ConvohooksError, Unprocessable

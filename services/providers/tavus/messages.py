@@ -52,9 +52,7 @@ def message_key(event: SpokenMessage, body_sha256: str) -> str:
 
 
 def utterance_key(event: Utterance, body_sha256: str) -> str:
-    """Return the key of an utterance: what was said in which inference, its place, when it was
-    said, or its body.
-    """
+    """Return the key of an utterance: its inference and words, its place, its time, or its body."""
     return bounded(f"utterance:{_utterance_name(event) or f'body:{body_sha256}'}")
 
 

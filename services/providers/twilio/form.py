@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlencode
 
@@ -41,12 +42,17 @@ def fields_of(body: bytes) -> Form:
 def parse(inbound: Inbound) -> dict[str, Json]:
     """Return what a body holds; of a repeated field the first value. Raises Malformed."""
     if inbound.body.lstrip().startswith(b"{"):
-        return parse_object(inbound.body)
+        return {name: _as_in_a_form(value) for name, value in parse_object(inbound.body).items()}
     try:
         form = fields_of(inbound.body)
     except ValueError:
         raise Malformed(f"The form has over {MAX_FIELDS} fields or {MAX_BYTES} bytes.") from None
     return {storable(name): storable(values[0]) for name, values in form.items()}
+
+
+def _as_in_a_form(value: Json) -> Json:
+    """Return a number or boolean of JSON as a form would tell it; all else as it is."""
+    return json.dumps(value) if isinstance(value, bool | int | float) else value
 
 
 def encode(payload: dict[str, Json]) -> bytes:

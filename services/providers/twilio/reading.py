@@ -44,9 +44,11 @@ def classify(path: str, payload: dict[str, Json]) -> str:
 def is_incoming(payload: dict[str, Json]) -> bool:
     """Tell whether someone is calling now and waits for our TwiML."""
     is_callback = payload.get("StatusCallbackEvent") or payload.get("CallbackSource")
-    rings = payload.get("CallStatus") == "ringing" and payload.get("Direction") == "inbound"
+    is_inbound = payload.get("Direction") in (None, "", "inbound")
+    rings = payload.get("CallStatus") == "ringing" and is_inbound
     return rings and not is_callback and bool(payload.get("CallSid"))
 
 
 def _is_received(payload: dict[str, Json]) -> bool:
-    return not payload.get("MessageStatus") and payload.get("SmsStatus") in (None, "", "received")
+    told = payload.get("MessageStatus") or payload.get("SmsStatus")
+    return told in (None, "", "received")
