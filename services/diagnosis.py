@@ -98,13 +98,13 @@ Trial = tuple[Finding, dict[str, Any]]
 
 def _of_urls(captured: Captured, settings: Settings) -> Iterator[Trial]:
     """Try other public addresses: where the URL is signed, ours must be the one that was called."""
-    parts = urlsplit(captured.url)
-    hosts = {parts.netloc, captured.headers.get("host", ""), parts.hostname or ""}
+    parts, public = urlsplit(captured.url), urlsplit(settings.public_base_url)
+    hosts = {public.netloc, parts.netloc, captured.headers.get("host", ""), parts.hostname or ""}
     hosts |= {captured.headers.get("x-forwarded-host", "")}
     hosts |= {f"{host}:{port}" for host in list(hosts) if ":" not in host for port in (443, 80)}
     for host in sorted(filter(None, hosts)):
         for scheme in ("https", "http"):
-            base = f"{scheme}://{host}"
+            base = f"{scheme}://{host}{public.path}"
             if base != settings.public_base_url:
                 ours = settings.public_base_url
                 cause = f"the sender signed for {base}, PUBLIC_BASE_URL is {ours}"

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "cd6448d6c065"
+SCHEMA_VERSION = "37f830b2e840"

@@ -156,6 +156,11 @@ begin
     end if;
     -- Whoever names a phone names it from memory: one that is gone must not cost the row.
     new.phone_id := private.phone_of(to_jsonb(new));
+    if new.phone_id is null and of_call is not null then
+        -- Whoever tells the call's phone at this moment has either ended then, or will see this row.
+        perform from public.calls c where c.call_sid = of_call for share;
+        new.phone_id := private.phone_of(to_jsonb(new));
+    end if;
     return new;
 end
 $$;

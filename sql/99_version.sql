@@ -1,2 +1,2 @@
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is 'cd6448d6c065';
+comment on function public.describe_schema() is '37f830b2e840';

@@ -71,10 +71,11 @@ class EveryType(Mapping[str, EventType]):
 
 def source_provider(name: str, source: Source) -> Provider:
     """Return the provider of a declared source; without a secret it refuses every call."""
+    own_path = "conversation_id" if source.payload == "message" else None
 
     def read(inbound: Inbound, payload: dict[str, Json]) -> Reading:
         told = _text(_at(payload, source.event_type))
-        conversation = _text(_at(payload, source.conversation_id))
+        conversation = _text(_at(payload, source.conversation_id or own_path))
         return Reading(
             event_type=told or UNKNOWN,
             conversation_id=conversation,

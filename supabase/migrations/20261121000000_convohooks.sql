@@ -1697,6 +1697,11 @@ begin
     end if;
     -- Whoever names a phone names it from memory: one that is gone must not cost the row.
     new.phone_id := private.phone_of(to_jsonb(new));
+    if new.phone_id is null and of_call is not null then
+        -- Whoever tells the call's phone at this moment has either ended then, or will see this row.
+        perform from public.calls c where c.call_sid = of_call for share;
+        new.phone_id := private.phone_of(to_jsonb(new));
+    end if;
     return new;
 end
 $$;
@@ -3094,4 +3099,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is 'cd6448d6c065';
+comment on function public.describe_schema() is '37f830b2e840';

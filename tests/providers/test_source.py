@@ -201,6 +201,14 @@ def test_a_message_becomes_a_row() -> None:
     assert row.rank == pytest.approx(datetime(2026, 3, 1, 10, 0, 1, tzinfo=UTC).timestamp() + 0.001)
 
 
+def test_a_message_keeps_its_conversation() -> None:
+    sender = provider(scheme="bearer", secret="s", payload="message")
+    event = understood(sender, MESSAGE)
+    assert event.conversation_id == MESSAGE["conversation_id"]
+    assert event.effects.records[0].values["conversation_id"] == MESSAGE["conversation_id"]
+    assert understood(provider(scheme="bearer", secret="s"), MESSAGE).conversation_id is None
+
+
 def test_an_unknown_enum_value_is_named() -> None:
     sender = provider(scheme="bearer", secret="s", payload="message")
     wrong = {**MESSAGE, "data": {**MESSAGE["data"], "channel": "PIGEON"}}  # type: ignore[dict-item]

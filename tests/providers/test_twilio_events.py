@@ -350,3 +350,24 @@ def test_page_names_every_event_and_every_address() -> None:
     assert named == set(TWILIO.events)
     for path in TWILIO.paths:
         assert f"/{path.rpartition('/')[2]}" in page
+
+
+def test_json_tells_numbers_and_booleans_as_a_form_does() -> None:
+    form = {**SAMPLES["call.status"], "CallDuration": "42", "SequenceNumber": "3"}
+    body = json.dumps({**form, "CallDuration": 42, "SequenceNumber": 3}).encode()
+
+    assert event(body).event_key == event(form).event_key
+    assert told(event(body).effects) == told(event(form).effects)
+    assert told(event(body).effects)["duration_seconds"] == 42
+
+
+def test_a_message_whose_status_says_received_came_in() -> None:
+    sample = {**SAMPLES["message.incoming"], "MessageStatus": "received"}
+
+    assert event(sample, MESSAGES).event_type == "message.incoming"
+
+
+def test_who_rings_without_a_direction_is_answered() -> None:
+    sample = {key: value for key, value in SAMPLES["call.incoming"].items() if key != "Direction"}
+
+    assert event(sample).event_type == "call.incoming"

@@ -112,3 +112,22 @@ def test_captures_are_read_in_both_forms() -> None:
 def test_what_is_no_capture_is_named(text: str) -> None:
     with pytest.raises(Malformed, match="capture"):
         read_capture(text)
+
+
+def test_a_proxy_that_hides_the_scheme_is_named() -> None:
+    told = {**environment(), "TWILIO_AUTH_TOKEN": "twilio-token"}
+    twilio, settings = sender("twilio", told), load_settings(told)
+    url = f"http://hooks.example.test{twilio.paths[0]}"
+    call = twilio.sign(Call(url=url, body=b"CallSid=CA1", headers={}), settings)
+    headers = {key.lower(): value for key, value in call.headers.items()}
+    inner = url.replace("hooks.example.test", "internal:8000")
+    seen = Captured(
+        url=inner,
+        headers={**headers, "host": "internal:8000"},
+        body=call.body,
+        at=datetime.now(UTC),
+    )
+
+    found = diagnose(seen, twilio, told).findings
+
+    assert any("signed for http://hooks.example.test" in one.cause for one in found)
