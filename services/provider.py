@@ -134,6 +134,8 @@ class Provider:
     encode: Callable[[dict[str, Json]], bytes] = lambda payload: json.dumps(payload).encode()
     """From the object of a sample to a body."""
     content_type: str = "application/json"
+    samples: str | None = None
+    """The folder of its samples, if it is not named like the sender."""
     identifiers: frozenset[str] = field(default=frozenset())
     """The fields, at any depth, that name what an event is about; a new sample has new ones."""
     answer: Callable[[Inbound, Lookups, Settings], Answer] | None = None

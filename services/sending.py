@@ -61,7 +61,7 @@ def call_of(provider: Provider, name: str, payload: Payload, settings: Settings)
 
 
 def _files(provider: Provider) -> Iterable[Traversable]:
-    folder = files("services") / "samples" / provider.name
+    folder = files("services") / "samples" / (provider.samples or provider.name)
     found = folder.iterdir() if folder.is_dir() else ()
     return [file for file in found if file.name.endswith(".json")]
 

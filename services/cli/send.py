@@ -58,6 +58,8 @@ def calls(
 ) -> list[tuple[str, Call]]:
     """Return the calls in the order in which they are to be sent. Raises NotFound, Malformed."""
     wanted = sample_names(provider) if names == [EVERYTHING] else names
+    if not wanted:
+        raise NotFound(f"There are no samples of {provider.name}.")
     made = []
     for name in wanted:
         payload = sample(provider, name)

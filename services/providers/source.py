@@ -25,11 +25,13 @@ from services.errors import Malformed, Unauthorized
 from services.inbound import Inbound
 from services.provider import Call, Credential, EventType, Lookups, Provider, Reading
 from services.sources import Source
+from services.values import at, iso, text, whole
 
 UNKNOWN = "unknown"
 TOLERANCE = timedelta(minutes=5)
 TIMESTAMP = re.compile(r"[0-9]{1,10}")
 LONGEST = 255
+MAX_ID = 100_000
 SHOWN_BYTES = 8_000
 """A larger body is shown to browsers by its scalar fields only."""
 
@@ -74,13 +76,13 @@ def source_provider(name: str, source: Source) -> Provider:
     own_path = "conversation_id" if source.payload == "message" else None
 
     def read(inbound: Inbound, payload: dict[str, Json]) -> Reading:
-        told = _text(_at(payload, source.event_type))
-        conversation = _text(_at(payload, source.conversation_id or own_path))
+        told = text(_found(payload, source.event_type), LONGEST)
+        conversation = _name(_found(payload, source.conversation_id or own_path))
         return Reading(
             event_type=told or UNKNOWN,
             conversation_id=conversation,
             payload=payload,
-            name=_text(_at(payload, source.key)) or _message_id(inbound, source),
+            name=_name(_found(payload, source.key)) or _message_id(inbound, source),
         )
 
     def key(event: Anything, body_sha256: str) -> str:
@@ -90,11 +92,11 @@ def source_provider(name: str, source: Source) -> Provider:
         message = _message(event.model_dump()) if source.payload == "message" else None
         if message is None:
             return Effects()
-        at = _moment(message["changed_at"])
+        changed = message["changed_at"]
         identity = {"source": name, "message_id": message.pop("message_id")}
         # Of one moment the later status.
         progress = (None, *ENUMS["status"]).index(message["status"]) / 1000
-        rank = (at.timestamp() if at else 0.0) + progress
+        rank = (changed.timestamp() if changed else 0.0) + progress
         return Effects(records=(record("received_messages", rank, key=identity, **message),))
 
     return Provider(
@@ -105,6 +107,7 @@ def source_provider(name: str, source: Source) -> Provider:
         read=read,
         project=_project,
         identifiers=frozenset({"id"}),
+        samples=f"source-{source.payload}",
         events=EveryType(EventType(model=Anything, handler=handle, key=key)),
         retries=source.retries,
     )
@@ -185,7 +188,7 @@ def _proof(source: Source, secret: str, body: bytes) -> dict[str, str]:
 def _message_id(inbound: Inbound, source: Source) -> str | None:
     # It is signed, and the same over all attempts.
     is_standard = source.scheme == "standard-webhooks"
-    return _text(inbound.headers.get("webhook-id")) if is_standard else None
+    return _name(inbound.headers.get("webhook-id")) if is_standard else None
 
 
 def _project(reading: Reading) -> dict[str, Json]:
@@ -203,7 +206,7 @@ def _project(reading: Reading) -> dict[str, Json]:
 def _message(payload: dict[str, Json]) -> dict[str, Any] | None:
     """Return the row of a message in seed 3's shape, or None for what is none."""
     data = payload.get("data")
-    if not isinstance(data, dict) or _text(data.get("id")) is None:
+    if not isinstance(data, dict) or _name(data.get("id")) is None:
         return None
     for name, allowed in ENUMS.items():
         if data.get(name) is not None and data[name] not in allowed:
@@ -212,33 +215,23 @@ def _message(payload: dict[str, Json]) -> dict[str, Any] | None:
     texts = {name: data.get(name) for name in (*MESSAGE_FIELDS, *ENUMS)}
     metadata = data.get("metadata")
     return {
-        "message_id": _text(data.get("id")),
-        "conversation_id": _text(payload.get("conversation_id")),
+        "message_id": _name(data.get("id")),
+        "conversation_id": _name(payload.get("conversation_id")),
         **{name: value if isinstance(value, str) else None for name, value in texts.items()},
         "metadata": metadata if isinstance(metadata, dict) else None,
-        "sent_at": _moment(data.get("created_at")),
-        "changed_at": _moment(data.get("updated_at")) or _moment(payload.get("timestamp")),
+        "sent_at": iso(data.get("created_at")),
+        "changed_at": iso(data.get("updated_at")) or iso(payload.get("timestamp")),
     }
 
 
-def _moment(value: object) -> datetime | None:
-    if isinstance(value, datetime):
-        return value
-    try:
-        found = datetime.fromisoformat(value) if isinstance(value, str) else None
-        return found and found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+def _found(payload: dict[str, Json], path: str | None) -> Json:
+    return at(payload, path) if path else None
 
 
-def _at(payload: Json, path: str | None) -> Json:
-    value = payload if path else None
-    for name in (path or "").split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 100:
-        return str(value)
-    return (value.strip()[:LONGEST] or None) if isinstance(value, str) else None
+def _name(value: object) -> str | None:
+    """Return an id: a text, or a whole number as text; of a very long one its hash."""
+    number = whole(value)
+    told = text(value, MAX_ID) if number is None else str(number)
+    if told is None or len(told) <= LONGEST:
+        return told
+    return f"sha256:{security.sha256_hex(told.encode())}"

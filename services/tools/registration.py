@@ -20,7 +20,6 @@ from services.tools.tool import Tool, schema
 PATH = "/api/tavus/tools"
 TIMEOUT = 10
 """Seconds that Tavus waits for a tool; we answer within eight."""
-MOST_OF_PERSONA = 50
 OTHER_FORM = frozenset({400, 415, 422})
 
 What = Literal["created", "changed", "unchanged", "failed"]

@@ -14,6 +14,8 @@ from typing import Protocol
 
 ON_DISK = "/var/tmp"
 """Not /tmp, which may lie in memory, where a spool refuses to be."""
+ADMIN_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where file systems are made: not on everybody's PATH."""
 SIZE = 24_000_000
 MOST_ROWS = 100_000
 CAP = 8_000_000
@@ -133,7 +135,7 @@ def _mount(image: Path, point: Path) -> None:
         ["mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", str(image)],
         ["mount", "-o", "loop", str(image), str(point)],
     ):
-        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run(command, check=True, capture_output=True, env={"PATH": ADMIN_PATH})
 
 
 def _fill(filler: Path) -> None:

@@ -192,6 +192,14 @@ def test_an_event_is_named_by_its_key_path_its_id_or_its_body() -> None:
     assert understood(by_body, {"a": 1}).event_type == "unknown"
 
 
+def test_two_long_ids_are_two_events() -> None:
+    sender = provider(scheme="bearer", secret="s", key="id")
+    ids = ["x" * 300 + end for end in ("a", "b")]
+    keys = [understood(sender, {"id": one}).event_key for one in ids]
+    assert keys[0] != keys[1]
+    assert keys[0] == understood(sender, {"id": ids[0], "n": 2}).event_key
+
+
 def test_a_message_becomes_a_row() -> None:
     sender = provider(scheme="bearer", secret="s", payload="message", key="data.id")
     [row] = understood(sender, MESSAGE).effects.records

@@ -51,7 +51,7 @@ def sent(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     return told
 
 
-@pytest.mark.parametrize("sender", ["tavus", "twilio", "stripe", "calendly"])
+@pytest.mark.parametrize("sender", ["tavus", "twilio", "stripe", "calendly", "messages"])
 def test_every_sample_of_a_sender_is_taken(
     run: Run, service_url: str, environment: dict[str, str], sender: str
 ) -> None:

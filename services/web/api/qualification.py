@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Blueprint, request
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.database import execute
 from services.web.api.arguments import read
+from services.web.api.cursor import Cursor, read_cursor
 from services.wiring import Services
 
 COLUMNS = (
     "id,conversation_id,objective_name,event_type,first_name,last_name,email,position,"
     "output_variables,version,received_at,updated_at"
 )
-
-
-class Cursor(BaseModel):
-    """A place in the list: a time, and within it an id. Written `<time>` or `<time>,<id>`."""
-
-    received_at: datetime
-    id: UUID | None = None
-
-    @classmethod
-    def read(cls, text: str) -> Cursor:
-        """Return the cursor that a text names. Raises ValidationError."""
-        # A plus sign that was not encoded arrives as a space.
-        received_at, _, row_id = text.replace(" ", "+").partition(",")
-        return cls.model_validate({"received_at": received_at, "id": row_id or None})
-
-    def filter(self) -> str:
-        """Return PostgREST's condition for what comes after this place."""
-        at = self.received_at.isoformat()
-        if self.id is None:
-            return f'received_at.lt."{at}"'
-        return f'received_at.lt."{at}",and(received_at.eq."{at}",id.lt.{self.id})'
 
 
 class Query(BaseModel):
@@ -47,12 +27,7 @@ class Query(BaseModel):
 
     conversation_id: str | None = Field(default=None, min_length=1, max_length=255)
     limit: int = Field(default=50, ge=1, le=200)
-    before: Cursor | None = None
-
-    @field_validator("before", mode="before")
-    @classmethod
-    def _read_cursor(cls, value: Any) -> Cursor | None:
-        return Cursor.read(value) if isinstance(value, str) else value
+    before: Annotated[Cursor | None, BeforeValidator(read_cursor)] = None
 
 
 class Qualification(BaseModel):
@@ -92,8 +67,12 @@ def blueprint(services: Services) -> Blueprint:
         if query.conversation_id is not None:
             rows = rows.eq("conversation_id", query.conversation_id)
         if query.before is not None:
-            rows = rows.or_(query.before.filter())
-        rows = rows.order("received_at", desc=True).order("id", desc=True).limit(query.limit + 1)
+            rows = rows.or_(query.before.filter("received_at"))
+        rows = (
+            rows.order("received_at", desc=True, nullsfirst=False)
+            .order("id", desc=True)
+            .limit(query.limit + 1)
+        )
         return _page(execute(rows).data, query.limit).model_dump(mode="json")
 
     return routes
@@ -103,5 +82,4 @@ def _page(rows: list[dict[str, Any]], limit: int) -> Page:
     data = [Qualification.model_validate(row) for row in rows[:limit]]
     if len(rows) <= limit:
         return Page(data=data, next=None)
-    received_at = data[-1].received_at.isoformat().replace("+00:00", "Z")
-    return Page(data=data, next=f"{received_at},{data[-1].id}")
+    return Page(data=data, next=Cursor.of(data[-1].received_at, data[-1].id))
