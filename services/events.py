@@ -65,6 +65,20 @@ class WebhookEventProcessingService:
         except Exception:
             return _not_understood(inbound, provider, credential)
 
+    def process_or_defer(
+        self,
+        inbound: Inbound,
+        provider: Provider,
+        credential: Credential,
+        *,
+        deferred: bool = False,
+    ) -> Event:
+        """Return the event like `process`; as deferred when what its handler looks up is away."""
+        try:
+            return self.process(inbound, provider, credential, deferred=deferred)
+        except Unavailable:
+            return self.process(inbound, provider, credential, deferred=True)
+
     def _understood(
         self, inbound: Inbound, provider: Provider, credential: Credential, *, deferred: bool
     ) -> Event:

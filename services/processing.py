@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services import validation
-from services.errors import Malformed, NotFound, Unauthorized, Unavailable
+from services.errors import Malformed, NotFound, Unauthorized
 from services.events import Event, WebhookEventProcessingService
 from services.inbound import Inbound
 from services.ingestion import Receipt, WebhookDataIngestionService
@@ -57,15 +57,7 @@ class WebhookProcessingService:
     ) -> Event:
         try:
             validation.check_content_type(inbound.headers.get("content-type", ""))
-            return self._handle(inbound, provider, credential, deferred=deferred)
+            return self.events.process_or_defer(inbound, provider, credential, deferred=deferred)
         except Malformed as reason:
             self.ingestion.reject(inbound, provider, credential, reason)
             raise
-
-    def _handle(
-        self, inbound: Inbound, provider: Provider, credential: Credential, *, deferred: bool
-    ) -> Event:
-        try:
-            return self.events.process(inbound, provider, credential, deferred=deferred)
-        except Unavailable:  # what its handler looks up cannot be reached: the worker handles it
-            return self.events.process(inbound, provider, credential, deferred=True)

@@ -19,8 +19,8 @@ from services import redaction
 from services.clients.api import ApiRefused
 from services.clients.tavus import TavusClient
 from services.database import Database
-from services.errors import BadGateway, ConvohooksError, Malformed, Unavailable
-from services.events import Event, WebhookEventProcessingService
+from services.errors import BadGateway, ConvohooksError, Malformed
+from services.events import WebhookEventProcessingService
 from services.inbound import Inbound
 from services.ingestion import row_of
 from services.provider import Credential
@@ -198,16 +198,10 @@ class Reconciler:
             received_at=self.now(),
         )
         try:
-            read = self._read(inbound, credential)
+            read = self.events.process_or_defer(inbound, TAVUS, credential)
         except Malformed:
             return None
         return row_of(read, inbound) if is_recognisable(read) else None
-
-    def _read(self, inbound: Inbound, credential: Credential) -> Event:
-        try:
-            return self.events.process(inbound, TAVUS, credential)
-        except Unavailable:  # what its handler looks up cannot be reached: the worker handles it
-            return self.events.process(inbound, TAVUS, credential, deferred=True)
 
     def _finished(
         self,

@@ -5,16 +5,15 @@ end them.
 from __future__ import annotations
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.conversation_request import NewConversation
 from services.database import execute
-from services.errors import NotFound, Unprocessable
+from services.errors import Unprocessable
+from services.owned import find_conversation
 from services.people import Person
-from services.validation import storable
 from services.web.api.arguments import read, read_body
 from services.web.api.conversation_rows import Conversation, ConversationDetail, detail
 from services.web.api.cursor import Cursor, read_cursor
@@ -76,7 +75,7 @@ def blueprint(services: Services) -> Blueprint:
     @routes.get("/<conversation_id>")
     def show_conversation(conversation_id: str) -> Row:
         who = person()
-        row = _find(reads(who.token), conversation_id)
+        row = find_conversation(reads(who.token), conversation_id)
         shown: ConversationDetail = detail(services.database.as_person(who.token), row)
         return shown.model_dump(mode="json")
 
@@ -84,34 +83,12 @@ def blueprint(services: Services) -> Blueprint:
     def end_conversation(conversation_id: str) -> Row:
         who = person()
         # An admin reads every conversation, but ends only their own.
-        row = _find(reads(who.token).eq("user_id", str(who.id)), conversation_id)
+        row = find_conversation(reads(who.token).eq("user_id", str(who.id)), conversation_id)
         conversations.end(row)
-        row = _find(reads(who.token), conversation_id)
+        row = find_conversation(reads(who.token), conversation_id)
         return Conversation.model_validate(row).model_dump(mode="json")
 
     return routes
-
-
-def _find(rows: Any, conversation_id: str) -> Row:
-    """Return the row of the sender's id, or of ours. Raises NotFound, for other people's too."""
-    name = storable(conversation_id)
-    if name == conversation_id and len(name) <= LONGEST_ID:
-        ours = f",id.eq.{name}" if _is_uuid(name) else None
-        found = (
-            rows.or_(f"conversation_id.eq.{name}{ours}")
-            if ours
-            else rows.eq("conversation_id", name)
-        )
-        for row in sorted(execute(found).data, key=lambda row: row["conversation_id"] != name):
-            return dict(row)
-    raise NotFound("There is no such conversation.")
-
-
-def _is_uuid(name: str) -> bool:
-    try:
-        return str(UUID(name)) == name.lower()
-    except ValueError:
-        return False
 
 
 def _key(header: str | None) -> str | None:
