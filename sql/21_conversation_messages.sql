@@ -21,7 +21,6 @@ alter table public.conversation_messages
     add column if not exists relayed boolean not null default false,
     add column if not exists created_at timestamptz default now();
 alter table public.conversation_messages alter column timestamp drop not null;
-comment on column public.conversation_messages.origin is 'live or transcript.';
 comment on column public.conversation_messages.position is 'Place in the transcript, from 0; null while live.';
 comment on column public.conversation_messages.seq is 'The sender''s count of a live talk''s events: messages are read by position, seq, turn_idx, timestamp.';
 comment on column public.conversation_messages.relayed is 'A browser told it; the sender''s own word replaces it.';
@@ -144,7 +143,7 @@ begin
     end if;
 
     delete from public.conversation_messages m
-    where m.conversation_id = p_conversation_id and m.origin is not null;
+    where m.conversation_id = p_conversation_id and m.origin in ('live', 'transcript');
 
     insert into public.conversation_messages (conversation_id, message_id, role, content,
         content_length, origin, position, timestamp)

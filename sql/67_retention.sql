@@ -1,6 +1,7 @@
 -- Remove what is older than it may be, so many rows of each kind at most: bodies and headers of events that are done (after
 -- `days`), whole dead letters and what was rejected or never matched (after `dead_days`), and rows of the browsers' stream
--- and answers of tools (after `days`). An event's key stays, so that a late repeat is still known. Out: {bodies, dead, rejected, tool_runs, projections}.
+-- and answers of tools (after `days`), deliveries (after `days`, those that did not arrive after `dead_days`). An event's key
+-- stays, so that a late repeat is still known. Out: {bodies, dead, rejected, tool_runs, deliveries, outgoing_events, projections}.
 create or replace function public.prune(days integer, dead_days integer, most integer) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -43,6 +44,25 @@ begin
     ));
     get diagnostics n = row_count;
     counts := counts || jsonb_build_object('tool_runs', n);
+
+    delete from public.webhook_deliveries d
+    where d.id = any(array(
+        select o.id from public.webhook_deliveries o
+        where o.created_at < greatest(old, very_old)
+            and ((o.created_at < old and o.state = 'delivered') or o.created_at < very_old)
+        order by o.created_at limit most
+    ));
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('deliveries', n);
+
+    delete from private.outgoing_events e
+    where e.id = any(array(
+        select o.id from private.outgoing_events o
+        where o.created_at < old and not exists (select from public.webhook_deliveries d where d.event_id = o.id)
+        order by o.created_at limit most
+    ));
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('outgoing_events', n);
 
     -- Rows without a source are from before this schema, and not ours to remove.
     delete from public.processed_webhook_events e

@@ -6,7 +6,8 @@ begin
     if not exists (select from pg_publication where pubname = 'supabase_realtime') then
         create publication supabase_realtime;
     end if;
-    foreach live in array array['processed_webhook_events', 'conversations', 'feedback_sessions', 'qualification_data'] loop
+    foreach live in array array['processed_webhook_events', 'conversations', 'feedback_sessions', 'qualification_data',
+        'webhook_endpoints', 'webhook_deliveries', 'delivery_attempts'] loop
         if not exists (
             select from pg_publication_tables
             where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = live

@@ -11,7 +11,15 @@ from services.errors import ConvohooksError, Unavailable
 from services.public_url import is_loopback
 from services.schema_version import SCHEMA_VERSION
 
-PUBLISHED = ("conversations", "feedback_sessions", "processed_webhook_events", "qualification_data")
+PUBLISHED = (
+    "conversations",
+    "delivery_attempts",
+    "feedback_sessions",
+    "processed_webhook_events",
+    "qualification_data",
+    "webhook_deliveries",
+    "webhook_endpoints",
+)
 PATIENCE = 60.0
 """Seconds after which a due event says that no worker is there."""
 SKEW, FAR = 5.0, 60.0

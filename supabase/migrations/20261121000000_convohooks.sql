@@ -308,7 +308,6 @@ alter table public.conversation_messages
     add column if not exists relayed boolean not null default false,
     add column if not exists created_at timestamptz default now();
 alter table public.conversation_messages alter column timestamp drop not null;
-comment on column public.conversation_messages.origin is 'live or transcript.';
 comment on column public.conversation_messages.position is 'Place in the transcript, from 0; null while live.';
 comment on column public.conversation_messages.seq is 'The sender''s count of a live talk''s events: messages are read by position, seq, turn_idx, timestamp.';
 comment on column public.conversation_messages.relayed is 'A browser told it; the sender''s own word replaces it.';
@@ -431,7 +430,7 @@ begin
     end if;
 
     delete from public.conversation_messages m
-    where m.conversation_id = p_conversation_id and m.origin is not null;
+    where m.conversation_id = p_conversation_id and m.origin in ('live', 'transcript');
 
     insert into public.conversation_messages (conversation_id, message_id, role, content,
         content_length, origin, position, timestamp)
@@ -2158,6 +2157,1088 @@ $$;
 revoke execute on function public.finish_recording(jsonb) from public, anon, authenticated;
 grant execute on function public.finish_recording(jsonb) to service_role;
 
+-- 36_webhook_endpoints.sql
+
+-- Where people want to be told of what happens here: a URL, what of, and how fast.
+create table if not exists public.webhook_endpoints (
+    id uuid primary key default gen_random_uuid()
+);
+alter table public.webhook_endpoints
+    add column if not exists user_id uuid not null references public.profiles (id) on delete cascade,
+    add column if not exists conversation_id uuid references public.conversations (id) on delete cascade,
+    add column if not exists url text not null,
+    add column if not exists description text,
+    add column if not exists event_types text[],
+    add column if not exists headers jsonb not null default '{}',
+    add column if not exists rate_per_minute integer,
+    add column if not exists concurrency integer,
+    add column if not exists ordered boolean not null default false,
+    add column if not exists retry_schedule integer[],
+    add column if not exists workflow jsonb,
+    add column if not exists disabled boolean not null default false,
+    add column if not exists disabled_reason text,
+    add column if not exists disabled_at timestamptz,
+    add column if not exists version bigint not null default 1,
+    add column if not exists created_at timestamptz not null default now(),
+    add column if not exists updated_at timestamptz not null default now();
+comment on column public.webhook_endpoints.conversation_id is 'Set: it hears the messages of this conversation, and nothing else.';
+comment on column public.webhook_endpoints.event_types is 'Null for all.';
+comment on column public.webhook_endpoints.retry_schedule is 'Seconds to wait after each failed attempt; null for the default.';
+comment on column public.webhook_endpoints.workflow is 'Of a conversation''s webhook: {channel, usecase, workflow_id}.';
+comment on column public.webhook_endpoints.disabled_reason is 'owner, gone (it answered 410) or failing (for longer than WEBHOOK_DISABLE_AFTER_HOURS).';
+create unique index if not exists webhook_endpoints_conversation_key
+on public.webhook_endpoints (conversation_id) where conversation_id is not null;
+-- Every message asks for its owner's endpoints; their list is read newest first.
+create index if not exists webhook_endpoints_user_id_idx on public.webhook_endpoints (user_id, created_at desc, id desc);
+
+create or replace trigger webhook_endpoints_bump_version
+before update on public.webhook_endpoints for each row execute function private.bump_version();
+
+alter table public.webhook_endpoints enable row level security;
+revoke all on public.webhook_endpoints from anon, authenticated;
+grant select on public.webhook_endpoints to authenticated;
+grant select, insert, update, delete on public.webhook_endpoints to service_role;
+
+drop policy if exists "people read their endpoints, admins all" on public.webhook_endpoints;
+create policy "people read their endpoints, admins all" on public.webhook_endpoints
+for select to authenticated
+using (user_id = (select auth.uid()) or (select private.is_admin()));
+
+-- What deliveries are signed with; during a rotation with several.
+create table if not exists private.endpoint_secrets (
+    id bigint generated always as identity primary key,
+    endpoint_id uuid not null references public.webhook_endpoints (id) on delete cascade,
+    secret text not null,
+    expires_at timestamptz,
+    created_at timestamptz not null default now()
+);
+create index if not exists endpoint_secrets_endpoint_id_idx on private.endpoint_secrets (endpoint_id);
+
+-- How it goes with an endpoint. Who claims deliveries for it holds this row's lock, so that its limits are exact.
+create table if not exists private.endpoint_state (
+    endpoint_id uuid primary key references public.webhook_endpoints (id) on delete cascade,
+    last_claimed_at timestamptz not null default '-infinity',
+    blocked_until timestamptz not null default '-infinity',
+    is_suspect boolean not null default false,
+    failing_since timestamptz,
+    failures integer not null default 0
+);
+comment on column private.endpoint_state.is_suspect is 'Its last attempts timed out: one at a time goes out until one arrives, so that it holds few of the workers'' places.';
+comment on column private.endpoint_state.blocked_until is 'Before then its rate lets nothing out.';
+
+alter table private.endpoint_secrets enable row level security;
+alter table private.endpoint_state enable row level security;
+grant select, insert, update, delete on private.endpoint_secrets to service_role;
+grant select, insert, update, delete on private.endpoint_state to service_role;
+
+-- Give a new endpoint its secret and its state.
+create or replace function private.furnish_endpoint(p_endpoint uuid, p_secret text) returns void
+language sql set search_path = '' as $$
+    insert into private.endpoint_state (endpoint_id) values (p_endpoint);
+    insert into private.endpoint_secrets (endpoint_id, secret) values (p_endpoint, p_secret)
+$$;
+revoke execute on function private.furnish_endpoint(uuid, text) from public, anon, authenticated;
+grant execute on function private.furnish_endpoint(uuid, text) to service_role;
+
+-- Make an endpoint, unless its owner has `most` of them. In: url, and what else the columns are called.
+-- Out: {outcome: created | too_many, row}.
+create or replace function public.create_endpoint(owner uuid, endpoint jsonb, secret text, most integer) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    made public.webhook_endpoints;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('endpoints:' || owner, 2));
+    if (select count(*) from public.webhook_endpoints e where e.user_id = owner) >= most then
+        return jsonb_build_object('outcome', 'too_many');
+    end if;
+    insert into public.webhook_endpoints (user_id, url, description, event_types, headers, rate_per_minute, concurrency,
+        ordered, retry_schedule, disabled, disabled_reason, disabled_at)
+    select owner, e.url, e.description, e.event_types, coalesce(e.headers, '{}'), e.rate_per_minute, e.concurrency,
+        coalesce(e.ordered, false), e.retry_schedule, coalesce(e.disabled, false),
+        case when e.disabled then 'owner' end, case when e.disabled then now() end
+    from jsonb_populate_record(null::public.webhook_endpoints, endpoint) e
+    returning * into made;
+    perform private.furnish_endpoint(made.id, secret);
+    return jsonb_build_object('outcome', 'created', 'row', to_jsonb(made));
+end
+$$;
+revoke execute on function public.create_endpoint(uuid, jsonb, text, integer) from public, anon, authenticated;
+grant execute on function public.create_endpoint(uuid, jsonb, text, integer) to service_role;
+
+-- Change the columns that `change` names. An endpoint that is enabled again starts anew, with what has waited for it.
+-- Out: its row; null when the owner has no such endpoint.
+create or replace function public.change_endpoint(owner uuid, endpoint_id uuid, change jsonb) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    found_one public.webhook_endpoints;
+    wanted public.webhook_endpoints;
+begin
+    select * into found_one from public.webhook_endpoints e where e.id = endpoint_id and e.user_id = owner for update;
+    if found_one.id is null then
+        return null;
+    end if;
+    wanted := jsonb_populate_record(found_one, change);
+    update public.webhook_endpoints e
+    set url = wanted.url, description = wanted.description, event_types = wanted.event_types, headers = wanted.headers,
+        rate_per_minute = wanted.rate_per_minute, concurrency = wanted.concurrency, ordered = wanted.ordered,
+        retry_schedule = wanted.retry_schedule, workflow = wanted.workflow
+    where e.id = endpoint_id;
+    if wanted.disabled and not found_one.disabled then
+        perform private.disable_endpoint(endpoint_id, 'owner');
+    elsif found_one.disabled and not wanted.disabled then
+        perform private.enable_endpoint(endpoint_id);
+    end if;
+    -- A new limit counts at once.
+    update private.endpoint_state s set blocked_until = '-infinity' where s.endpoint_id = change_endpoint.endpoint_id;
+    return (select to_jsonb(e) from public.webhook_endpoints e where e.id = endpoint_id);
+end
+$$;
+revoke execute on function public.change_endpoint(uuid, uuid, jsonb) from public, anon, authenticated;
+grant execute on function public.change_endpoint(uuid, uuid, jsonb) to service_role;
+
+-- Remove an endpoint with all its deliveries. Out: whether there was one.
+create or replace function public.delete_endpoint(owner uuid, endpoint_id uuid) returns boolean
+language plpgsql security invoker set search_path = '' as $$
+begin
+    delete from public.webhook_endpoints e where e.id = endpoint_id and e.user_id = owner;
+    return found;
+end
+$$;
+revoke execute on function public.delete_endpoint(uuid, uuid) from public, anon, authenticated;
+grant execute on function public.delete_endpoint(uuid, uuid) to service_role;
+
+-- Sign with a new secret, and for so many seconds with the older ones too; five at most. Out: whether there is such an endpoint.
+create or replace function public.rotate_endpoint_secret(
+    owner uuid, endpoint_id uuid, secret text, overlap_seconds double precision
+) returns boolean
+language plpgsql security invoker set search_path = '' as $$
+begin
+    perform from public.webhook_endpoints e where e.id = endpoint_id and e.user_id = owner for update;
+    if not found then
+        return false;
+    end if;
+    update private.endpoint_secrets s
+    set expires_at = least(s.expires_at, now() + make_interval(secs => overlap_seconds))
+    where s.endpoint_id = rotate_endpoint_secret.endpoint_id;
+    insert into private.endpoint_secrets (endpoint_id, secret) values (rotate_endpoint_secret.endpoint_id, rotate_endpoint_secret.secret);
+    delete from private.endpoint_secrets s
+    where s.endpoint_id = rotate_endpoint_secret.endpoint_id and (s.expires_at <= now() or s.id not in (
+        select kept.id from private.endpoint_secrets kept
+        where kept.endpoint_id = rotate_endpoint_secret.endpoint_id order by kept.id desc limit 5
+    ));
+    return true;
+end
+$$;
+revoke execute on function public.rotate_endpoint_secret(uuid, uuid, text, double precision) from public, anon, authenticated;
+grant execute on function public.rotate_endpoint_secret(uuid, uuid, text, double precision) to service_role;
+
+-- Set the webhook of a conversation of one's own: {url, workflow}. Out: {created, row}; null when it is not the owner's.
+create or replace function public.configure_conversation_webhook(
+    owner uuid, conversation uuid, webhook jsonb, secret text
+) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    kept public.webhook_endpoints;
+begin
+    perform from public.conversations c where c.id = conversation and c.user_id = owner for key share;
+    if not found then
+        return null;
+    end if;
+    insert into public.webhook_endpoints (user_id, conversation_id, url, workflow)
+    values (owner, conversation, webhook ->> 'url', webhook -> 'workflow')
+    on conflict (conversation_id) where conversation_id is not null do nothing
+    returning * into kept;
+    if kept.id is not null then
+        perform private.furnish_endpoint(kept.id, secret);
+        return jsonb_build_object('created', true, 'row', to_jsonb(kept));
+    end if;
+    select * into kept from public.webhook_endpoints e where e.conversation_id = conversation;
+    return jsonb_build_object('created', false, 'row',
+        public.change_endpoint(kept.user_id, kept.id, webhook || '{"disabled": false}'));
+end
+$$;
+revoke execute on function public.configure_conversation_webhook(uuid, uuid, jsonb, text) from public, anon, authenticated;
+grant execute on function public.configure_conversation_webhook(uuid, uuid, jsonb, text) to service_role;
+
+-- Remove the webhook of a conversation of one's own. Out: whether there was one.
+create or replace function public.remove_conversation_webhook(owner uuid, conversation uuid) returns boolean
+language plpgsql security invoker set search_path = '' as $$
+begin
+    delete from public.webhook_endpoints e where e.conversation_id = conversation and e.user_id = owner;
+    return found;
+end
+$$;
+revoke execute on function public.remove_conversation_webhook(uuid, uuid) from public, anon, authenticated;
+grant execute on function public.remove_conversation_webhook(uuid, uuid) to service_role;
+
+-- 37_webhook_deliveries.sql
+
+-- What is to be told, once for each event, as it is sent. Its id makes the `webhook-id` of every attempt.
+create table if not exists private.outgoing_events (
+    id uuid primary key default gen_random_uuid(),
+    key text not null,
+    event_type text not null,
+    user_id uuid not null references public.profiles (id) on delete cascade,
+    conversation_id uuid,
+    payload jsonb not null,
+    created_at timestamptz not null default now()
+);
+comment on column private.outgoing_events.key is 'Names the fact, so that nobody hears it twice.';
+create unique index if not exists outgoing_events_key on private.outgoing_events (key);
+create index if not exists outgoing_events_user_id_idx on private.outgoing_events (user_id);
+create index if not exists outgoing_events_conversation_id_idx on private.outgoing_events (conversation_id);
+create index if not exists outgoing_events_created_at_idx on private.outgoing_events (created_at);
+
+-- One event for one endpoint, and what became of it.
+create table if not exists public.webhook_deliveries (
+    id uuid primary key default gen_random_uuid()
+);
+alter table public.webhook_deliveries
+    add column if not exists endpoint_id uuid not null references public.webhook_endpoints (id) on delete cascade,
+    add column if not exists user_id uuid not null references public.profiles (id) on delete cascade,
+    add column if not exists event_id uuid not null references private.outgoing_events (id) on delete cascade,
+    add column if not exists webhook_id text not null,
+    add column if not exists event_type text not null,
+    add column if not exists conversation_id uuid,
+    add column if not exists state text not null default 'waiting',
+    add column if not exists attempts integer not null default 0,
+    add column if not exists last_status integer,
+    add column if not exists last_error text,
+    add column if not exists last_attempt_at timestamptz,
+    add column if not exists next_attempt_at timestamptz,
+    add column if not exists finished_at timestamptz,
+    add column if not exists version bigint not null default 1,
+    add column if not exists created_at timestamptz not null default now(),
+    add column if not exists updated_at timestamptz not null default now();
+comment on column public.webhook_deliveries.state is 'waiting, delivered, or failed for the last time.';
+comment on column public.webhook_deliveries.attempts is 'How many have ended.';
+-- An event goes to an endpoint once.
+create unique index if not exists webhook_deliveries_event_key on public.webhook_deliveries (event_id, endpoint_id);
+create index if not exists webhook_deliveries_endpoint_idx on public.webhook_deliveries (endpoint_id, created_at desc, id desc);
+create index if not exists webhook_deliveries_user_id_idx on public.webhook_deliveries (user_id);
+create index if not exists webhook_deliveries_created_at_idx on public.webhook_deliveries (created_at);
+
+create or replace trigger webhook_deliveries_bump_version
+before update on public.webhook_deliveries for each row execute function private.bump_version();
+
+-- Every attempt that has ended.
+create table if not exists public.delivery_attempts (
+    id uuid primary key default gen_random_uuid()
+);
+alter table public.delivery_attempts
+    add column if not exists delivery_id uuid not null references public.webhook_deliveries (id) on delete cascade,
+    add column if not exists endpoint_id uuid not null references public.webhook_endpoints (id) on delete cascade,
+    add column if not exists user_id uuid not null references public.profiles (id) on delete cascade,
+    add column if not exists attempt integer not null,
+    add column if not exists status integer,
+    add column if not exists error text,
+    add column if not exists response text,
+    add column if not exists duration_ms double precision,
+    add column if not exists attempted_at timestamptz not null default now();
+comment on column public.delivery_attempts.response is 'How the answer begins, 4 KB of it.';
+create index if not exists delivery_attempts_delivery_idx on public.delivery_attempts (delivery_id, attempt);
+create index if not exists delivery_attempts_endpoint_id_idx on public.delivery_attempts (endpoint_id);
+create index if not exists delivery_attempts_user_id_idx on public.delivery_attempts (user_id);
+
+do $$
+declare
+    kept text;
+begin
+    foreach kept in array array['webhook_deliveries', 'delivery_attempts'] loop
+        execute format('alter table public.%I enable row level security', kept);
+        execute format('revoke all on public.%I from anon, authenticated', kept);
+        execute format('grant select on public.%I to authenticated', kept);
+        execute format('grant select, insert, update, delete on public.%I to service_role', kept);
+        execute format('drop policy if exists "people read their deliveries, admins all" on public.%I', kept);
+        execute format('create policy "people read their deliveries, admins all" on public.%I for select to authenticated using ('
+            'user_id = (select auth.uid()) or (select private.is_admin()))', kept);
+    end loop;
+end
+$$;
+
+-- The deliveries that wait. Small, and apart from their history: it is what workers look through all day.
+create table if not exists private.delivery_queue (
+    delivery_id uuid primary key references public.webhook_deliveries (id) on delete cascade,
+    endpoint_id uuid not null references public.webhook_endpoints (id) on delete cascade,
+    seq bigint generated always as identity,
+    next_attempt_at timestamptz not null default now(),
+    set_at timestamptz not null default now(),
+    tries integer not null default 0,
+    claim_id uuid
+);
+comment on column private.delivery_queue.next_attempt_at is 'Of a claimed one the end of its lease; infinity while its endpoint is disabled.';
+comment on column private.delivery_queue.set_at is 'When next_attempt_at was set: should the clock go back, the wait starts anew.';
+comment on column private.delivery_queue.tries is 'Attempts begun since it was sent, or sent again.';
+create index if not exists delivery_queue_due_idx on private.delivery_queue (endpoint_id, next_attempt_at);
+create index if not exists delivery_queue_order_idx on private.delivery_queue (endpoint_id, seq);
+create index if not exists delivery_queue_next_idx on private.delivery_queue (next_attempt_at);
+
+-- The attempts that count against an endpoint's rate: from the claim to a minute after their end. The receiver has seen
+-- an attempt at some moment between the two, so no minute of its clock holds more of them than slots there are.
+create table if not exists private.delivery_slots (
+    id bigint generated always as identity primary key,
+    endpoint_id uuid not null references public.webhook_endpoints (id) on delete cascade,
+    delivery_id uuid not null,
+    claim_id uuid not null,
+    in_flight boolean not null default true,
+    until timestamptz not null
+);
+comment on column private.delivery_slots.until is 'While in flight a minute after the lease''s end: whoever holds it may have died.';
+create index if not exists delivery_slots_endpoint_idx on private.delivery_slots (endpoint_id, until);
+create index if not exists delivery_slots_delivery_id_idx on private.delivery_slots (delivery_id) where in_flight;
+
+alter table private.outgoing_events enable row level security;
+alter table private.delivery_queue enable row level security;
+alter table private.delivery_slots enable row level security;
+grant select, insert, update, delete on private.outgoing_events to service_role;
+grant select, insert, update, delete on private.delivery_queue to service_role;
+grant select, insert, update, delete on private.delivery_slots to service_role;
+
+-- The endpoints that hear of something.
+create or replace function private.endpoints_for(p_user uuid, p_event_type text, p_conversation uuid)
+returns setof public.webhook_endpoints
+language plpgsql stable set search_path = '' as $$
+begin
+    return query
+    select e.* from public.webhook_endpoints e
+    where e.user_id = p_user and not e.disabled and case
+        when e.conversation_id is null then e.event_types is null or p_event_type = any(e.event_types)
+        else e.conversation_id = p_conversation and p_event_type like 'message.%'
+    end
+    order by e.id;
+end
+$$;
+revoke execute on function private.endpoints_for(uuid, text, uuid) from public, anon, authenticated;
+grant execute on function private.endpoints_for(uuid, text, uuid) to service_role;
+
+-- Queue an event for an endpoint, as part of the transaction that makes it an event.
+create or replace function private.queue_delivery(p_event private.outgoing_events, p_endpoint public.webhook_endpoints)
+returns public.webhook_deliveries
+language plpgsql set search_path = '' as $$
+declare
+    made public.webhook_deliveries;
+begin
+    insert into public.webhook_deliveries (endpoint_id, user_id, event_id, webhook_id, event_type, conversation_id, next_attempt_at)
+    values (p_endpoint.id, p_endpoint.user_id, p_event.id, 'msg_' || replace(p_event.id::text, '-', ''),
+        p_event.event_type, p_event.conversation_id, now())
+    returning * into made;
+    insert into private.delivery_queue (delivery_id, endpoint_id) values (made.id, p_endpoint.id);
+    return made;
+end
+$$;
+revoke execute on function private.queue_delivery(private.outgoing_events, public.webhook_endpoints) from public, anon, authenticated;
+grant execute on function private.queue_delivery(private.outgoing_events, public.webhook_endpoints) to service_role;
+
+-- Tell whoever wants to hear of it, once. Where nobody does, nothing is written.
+create or replace function private.emit(
+    p_key text, p_event_type text, p_user uuid, p_conversation uuid, p_payload jsonb
+) returns void
+language plpgsql set search_path = '' as $$
+declare
+    event private.outgoing_events;
+    endpoint public.webhook_endpoints;
+begin
+    for endpoint in select * from private.endpoints_for(p_user, p_event_type, p_conversation) loop
+        if event.id is null then
+            insert into private.outgoing_events (key, event_type, user_id, conversation_id, payload)
+            values (p_key, p_event_type, p_user, p_conversation, p_payload)
+            on conflict (key) do nothing returning * into event;
+            exit when event.id is null;
+        end if;
+        perform private.queue_delivery(event, endpoint);
+    end loop;
+end
+$$;
+revoke execute on function private.emit(text, text, uuid, uuid, jsonb) from public, anon, authenticated;
+grant execute on function private.emit(text, text, uuid, uuid, jsonb) to service_role;
+
+-- A time as payloads have it: UTC, to the millisecond.
+create or replace function private.iso(p_at timestamptz) returns text
+language sql immutable set search_path = '' as $$
+    select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+$$;
+revoke execute on function private.iso(timestamptz) from public, anon, authenticated;
+grant execute on function private.iso(timestamptz) to service_role;
+
+-- An event of ours that is no message, in the shape that Standard Webhooks proposes.
+create or replace function private.emit_fact(p_key text, p_event_type text, p_user uuid, p_conversation uuid, p_data jsonb)
+returns void
+language plpgsql set search_path = '' as $$
+begin
+    perform private.emit(p_event_type || ':' || p_key, p_event_type, p_user, p_conversation,
+        jsonb_build_object('type', p_event_type, 'timestamp', private.iso(now()), 'data', p_data));
+end
+$$;
+revoke execute on function private.emit_fact(text, text, uuid, uuid, jsonb) from public, anon, authenticated;
+grant execute on function private.emit_fact(text, text, uuid, uuid, jsonb) to service_role;
+
+-- Send nothing more to an endpoint; what waits for it stays. Its owner's other endpoints hear of it when it was not their wish.
+create or replace function private.disable_endpoint(p_endpoint uuid, p_reason text) returns text
+language plpgsql set search_path = '' as $$
+declare
+    disabled_one public.webhook_endpoints;
+begin
+    update public.webhook_endpoints e set disabled = true, disabled_reason = p_reason, disabled_at = now()
+    where e.id = p_endpoint and not e.disabled returning * into disabled_one;
+    if disabled_one.id is null then
+        return null;
+    end if;
+    update private.delivery_queue q set next_attempt_at = 'infinity', set_at = now()
+    where q.endpoint_id = p_endpoint and q.claim_id is null;
+    if p_reason <> 'owner' then
+        perform private.emit_fact(
+            p_endpoint || ':' || disabled_one.version, 'endpoint.disabled', disabled_one.user_id, null,
+            jsonb_build_object('endpoint_id', p_endpoint, 'url', disabled_one.url, 'reason', p_reason,
+                'conversation_id', disabled_one.conversation_id, 'disabled_at', private.iso(disabled_one.disabled_at))
+        );
+    end if;
+    return p_reason;
+end
+$$;
+revoke execute on function private.disable_endpoint(uuid, text) from public, anon, authenticated;
+grant execute on function private.disable_endpoint(uuid, text) to service_role;
+
+create or replace function private.enable_endpoint(p_endpoint uuid) returns void
+language plpgsql set search_path = '' as $$
+begin
+    update public.webhook_endpoints e set disabled = false, disabled_reason = null, disabled_at = null
+    where e.id = p_endpoint;
+    update private.endpoint_state s
+    set is_suspect = false, failing_since = null, failures = 0, blocked_until = '-infinity'
+    where s.endpoint_id = p_endpoint;
+    update private.delivery_queue q set next_attempt_at = now(), set_at = now()
+    where q.endpoint_id = p_endpoint and q.next_attempt_at = 'infinity';
+end
+$$;
+revoke execute on function private.enable_endpoint(uuid) from public, anon, authenticated;
+grant execute on function private.enable_endpoint(uuid) to service_role;
+
+-- The endpoints with something due, the longest not served first. Loose scans of an index: one step for each endpoint,
+-- however much waits there.
+create or replace function private.endpoints_due(p_most integer) returns setof uuid
+language plpgsql stable set search_path = '' as $$
+begin
+    return query
+    with recursive waiting as (
+        (
+            select q.endpoint_id, q.next_attempt_at from private.delivery_queue q
+            order by q.endpoint_id, q.next_attempt_at limit 1
+        )
+        union all
+        select following.endpoint_id, following.next_attempt_at
+        from waiting w, lateral (
+            select q.endpoint_id, q.next_attempt_at from private.delivery_queue q
+            where q.endpoint_id > w.endpoint_id order by q.endpoint_id, q.next_attempt_at limit 1
+        ) following
+    )
+    select s.endpoint_id from waiting w join private.endpoint_state s on s.endpoint_id = w.endpoint_id
+    where w.next_attempt_at <= now()
+        -- Further off than any block lasts: the clock went back.
+        and (s.blocked_until <= now() or s.blocked_until > now() + interval '1 minute')
+    order by s.last_claimed_at limit p_most;
+end
+$$;
+revoke execute on function private.endpoints_due(integer) from public, anon, authenticated;
+grant execute on function private.endpoints_due(integer) to service_role;
+
+-- How many attempts an endpoint may begin now. The caller holds the lock of its state.
+create or replace function private.free_places(p_endpoint public.webhook_endpoints, p_suspect boolean, p_rate integer, p_concurrency integer)
+returns integer
+language plpgsql set search_path = '' as $$
+declare
+    most integer := coalesce(p_endpoint.rate_per_minute, p_rate);
+    used integer;
+    flying integer;
+    freed_at timestamptz;
+begin
+    -- A slot that ends later than any can: the clock went back.
+    update private.delivery_slots s set until = now() + interval '1 minute'
+    where s.endpoint_id = p_endpoint.id and not s.in_flight and s.until > now() + interval '1 minute';
+    delete from private.delivery_slots s where s.endpoint_id = p_endpoint.id and s.until <= now();
+    select count(*), count(*) filter (where s.in_flight and s.until > now() + interval '1 minute')
+    into used, flying from private.delivery_slots s where s.endpoint_id = p_endpoint.id;
+
+    if used >= most then
+        -- Those in flight may end at any time, and bring their own end forward.
+        select max(s.until) into freed_at from (
+            select d.until from private.delivery_slots d where d.endpoint_id = p_endpoint.id
+            order by d.until limit used - most + 1
+        ) s where not exists (select from private.delivery_slots f where f.endpoint_id = p_endpoint.id and f.in_flight);
+        update private.endpoint_state s set blocked_until = coalesce(freed_at, '-infinity') where s.endpoint_id = p_endpoint.id;
+    end if;
+    return least(
+        most - used,
+        case when p_endpoint.ordered or p_suspect then 1 else coalesce(p_endpoint.concurrency, p_concurrency) end - flying
+    );
+end
+$$;
+revoke execute on function private.free_places(public.webhook_endpoints, boolean, integer, integer) from public, anon, authenticated;
+grant execute on function private.free_places(public.webhook_endpoints, boolean, integer, integer) to service_role;
+
+-- Claim what an endpoint may be sent now; how many those are. An endpoint that somebody else is at is passed over.
+create or replace function private.claim_of_endpoint(
+    p_endpoint uuid, p_claim uuid, p_most integer, p_lease double precision, p_rate integer, p_concurrency integer
+) returns integer
+language plpgsql set search_path = '' as $$
+declare
+    state private.endpoint_state;
+    endpoint public.webhook_endpoints;
+    allowed integer;
+    claimed integer;
+begin
+    select * into state from private.endpoint_state s where s.endpoint_id = p_endpoint for update skip locked;
+    select * into endpoint from public.webhook_endpoints e where e.id = state.endpoint_id and not e.disabled;
+    if endpoint.id is null then
+        return 0;
+    end if;
+    allowed := least(private.free_places(endpoint, state.is_suspect, p_rate, p_concurrency), p_most);
+    if allowed <= 0 then
+        return 0;
+    end if;
+    with head as materialized (
+        select q.delivery_id from private.delivery_queue q where q.endpoint_id = p_endpoint order by q.seq limit 1
+    ), due as materialized (
+        select q.delivery_id from private.delivery_queue q
+        where q.endpoint_id = p_endpoint and q.next_attempt_at <= now()
+            -- Whoever wants order gets the next only after the one before has ended for good.
+            and (not endpoint.ordered or q.delivery_id = (select h.delivery_id from head h))
+        order by q.next_attempt_at, q.seq limit allowed for update skip locked
+    ), taken as (
+        update private.delivery_queue q
+        set claim_id = p_claim, tries = q.tries + 1, next_attempt_at = now() + make_interval(secs => p_lease), set_at = now()
+        from due where q.delivery_id = due.delivery_id
+        returning q.delivery_id
+    )
+    insert into private.delivery_slots (endpoint_id, delivery_id, claim_id, until)
+    select p_endpoint, t.delivery_id, p_claim, now() + make_interval(secs => p_lease) + interval '1 minute' from taken t;
+    get diagnostics claimed = row_count;
+    update private.endpoint_state s set last_claimed_at = now() where s.endpoint_id = p_endpoint;
+    return claimed;
+end
+$$;
+revoke execute on function private.claim_of_endpoint(uuid, uuid, integer, double precision, integer, integer) from public, anon, authenticated;
+grant execute on function private.claim_of_endpoint(uuid, uuid, integer, double precision, integer, integer) to service_role;
+
+-- Give due deliveries out under a claim, `most` at most, for as long as its lease lasts; each endpoint gets no more than its
+-- rate a minute and its places at once (`rate`, `concurrency` where it has none of its own), and where places are scarce each
+-- gets a share. Out: {deliveries: [{id, endpoint_id, webhook_id, event_type, url, headers, secrets, payload, attempt, tries,
+-- retry_schedule, now}], due_seconds (until something is due; null when nothing waits)}.
+create or replace function public.claim_deliveries(
+    claim uuid, most integer, lease_seconds double precision, rate integer, concurrency integer
+) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    due uuid[] := array(select * from private.endpoints_due(most));
+    share integer := greatest(1, most / greatest(1, cardinality(due)));
+    free integer := most;
+    endpoint uuid;
+begin
+    foreach endpoint in array due loop
+        exit when free <= 0;
+        free := free - private.claim_of_endpoint(endpoint, claim, least(share, free), lease_seconds, rate, concurrency);
+    end loop;
+    return jsonb_build_object(
+        'deliveries', (
+            select coalesce(jsonb_agg(jsonb_build_object(
+                'id', d.id, 'endpoint_id', e.id, 'webhook_id', d.webhook_id, 'event_type', d.event_type, 'url', e.url,
+                'headers', e.headers, 'payload', o.payload, 'attempt', d.attempts + 1, 'tries', q.tries,
+                'retry_schedule', coalesce(e.retry_schedule, '{4,8,10}'), 'now', clock_timestamp(),
+                'secrets', (
+                    select jsonb_agg(s.secret order by s.id desc) from private.endpoint_secrets s
+                    where s.endpoint_id = e.id and (s.expires_at is null or s.expires_at > now())
+                )
+            ) order by q.seq), '[]')
+            from private.delivery_queue q
+            join public.webhook_deliveries d on d.id = q.delivery_id
+            join public.webhook_endpoints e on e.id = q.endpoint_id
+            join private.outgoing_events o on o.id = d.event_id
+            where q.delivery_id in (
+                select s.delivery_id from private.delivery_slots s
+                where s.endpoint_id = any(due) and s.claim_id = claim and s.in_flight
+            ) and q.claim_id = claim
+        ),
+        'due_seconds', (
+            select extract(epoch from min(q.next_attempt_at) - now()) from private.delivery_queue q
+            where q.next_attempt_at < 'infinity'
+        )
+    );
+end
+$$;
+revoke execute on function public.claim_deliveries(uuid, integer, double precision, integer, integer) from public, anon, authenticated;
+grant execute on function public.claim_deliveries(uuid, integer, double precision, integer, integer) to service_role;
+
+-- Note how an attempt went for its endpoint; the reason when that disables it.
+create or replace function private.note_health(p_endpoint uuid, p_item jsonb, p_disable_after double precision) returns text
+language plpgsql set search_path = '' as $$
+declare
+    state private.endpoint_state;
+begin
+    if p_item ->> 'outcome' = 'delivered' then
+        update private.endpoint_state s set is_suspect = false, failing_since = null, failures = 0
+        where s.endpoint_id = p_endpoint and (s.is_suspect or s.failures > 0);
+        return null;
+    end if;
+    update private.endpoint_state s
+    set is_suspect = s.is_suspect or coalesce((p_item ->> 'timed_out')::boolean, false),
+        failing_since = coalesce(s.failing_since, now()), failures = s.failures + 1
+    where s.endpoint_id = p_endpoint returning * into state;
+    if coalesce((p_item ->> 'gone')::boolean, false) then
+        return private.disable_endpoint(p_endpoint, 'gone');
+    elsif state.failures >= 10 and state.failing_since < now() - make_interval(secs => p_disable_after) then
+        return private.disable_endpoint(p_endpoint, 'failing');
+    end if;
+    return null;
+end
+$$;
+revoke execute on function private.note_health(uuid, jsonb, double precision) from public, anon, authenticated;
+grant execute on function private.note_health(uuid, jsonb, double precision) to service_role;
+
+-- Write down one attempt that has ended.
+create or replace function private.finish_delivery(p_claim uuid, p_item jsonb, p_disable_after double precision) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    told_id uuid := (p_item ->> 'id')::uuid;
+    held private.delivery_queue;
+    disabled_by text;
+    next_state text := case
+        when p_item ->> 'outcome' = 'delivered' then 'delivered'
+        when p_item ->> 'retry_seconds' is null then 'failed'
+        else 'waiting'
+    end;
+    next_at timestamptz := case when next_state = 'waiting' then now() + make_interval(secs => (p_item ->> 'retry_seconds')::double precision) end;
+begin
+    -- Whether the claim still holds or not: the receiver has seen an attempt.
+    update private.delivery_slots s set in_flight = false, until = now() + interval '1 minute'
+    where s.delivery_id = told_id and s.claim_id = p_claim and s.in_flight;
+    select * into held from private.delivery_queue q where q.delivery_id = told_id and q.claim_id = p_claim for update;
+    if held.delivery_id is null then
+        return jsonb_build_object('id', told_id, 'outcome', 'lost');
+    end if;
+
+    if next_state = 'waiting' then
+        update private.delivery_queue q set claim_id = null, set_at = now(), next_attempt_at = case
+            when (select e.disabled from public.webhook_endpoints e where e.id = held.endpoint_id) then 'infinity' else next_at
+        end
+        where q.delivery_id = told_id;
+    else
+        delete from private.delivery_queue q where q.delivery_id = told_id;
+    end if;
+    update public.webhook_deliveries d
+    set state = next_state, attempts = d.attempts + 1, last_status = (p_item ->> 'status')::integer,
+        last_error = p_item ->> 'error', last_attempt_at = now(), next_attempt_at = next_at,
+        finished_at = case when next_state <> 'waiting' then now() end
+    where d.id = told_id;
+    insert into public.delivery_attempts (delivery_id, endpoint_id, user_id, attempt, status, error, response, duration_ms, attempted_at)
+    select d.id, d.endpoint_id, d.user_id, d.attempts, d.last_status, d.last_error, p_item ->> 'response', t.ms,
+        now() - make_interval(secs => t.ms / 1000)
+    from public.webhook_deliveries d, (select coalesce((p_item ->> 'duration_ms')::double precision, 0) as ms) t
+    where d.id = told_id;
+    disabled_by := private.note_health(held.endpoint_id, p_item, p_disable_after);
+    return jsonb_build_object('id', told_id, 'outcome', next_state, 'disabled', disabled_by);
+end
+$$;
+revoke execute on function private.finish_delivery(uuid, jsonb, double precision) from public, anon, authenticated;
+grant execute on function private.finish_delivery(uuid, jsonb, double precision) to service_role;
+
+-- Write down attempts that have ended. In: a JSON array of {id, claim, outcome (delivered, failed), status?, error?, response?,
+-- duration_ms, retry_seconds? (without it a failure is the last), gone?, timed_out?}. Out: [{id, outcome: delivered | waiting |
+-- failed | lost, disabled: the reason when that disabled its endpoint}].
+create or replace function public.finish_deliveries(batch jsonb, disable_after_seconds double precision) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    item jsonb;
+    results jsonb := '[]';
+begin
+    for item in
+        select b.value from jsonb_array_elements(batch) b
+        left join private.delivery_queue q on q.delivery_id = (b.value ->> 'id')::uuid
+        order by q.endpoint_id, q.delivery_id
+    loop
+        results := results || private.finish_delivery((item ->> 'claim')::uuid, item, disable_after_seconds);
+    end loop;
+    return results;
+end
+$$;
+revoke execute on function public.finish_deliveries(jsonb, double precision) from public, anon, authenticated;
+grant execute on function public.finish_deliveries(jsonb, double precision) to service_role;
+
+-- Send a delivery again: the same webhook-id, a new attempt, the schedule from its beginning. One that is on its way stays so.
+create or replace function private.send_again(p_delivery public.webhook_deliveries) returns void
+language plpgsql set search_path = '' as $$
+begin
+    insert into private.delivery_queue as q (delivery_id, endpoint_id) values (p_delivery.id, p_delivery.endpoint_id)
+    on conflict (delivery_id) do update set next_attempt_at = now(), set_at = now(), tries = 0
+    where q.claim_id is null;
+    update public.webhook_deliveries d set state = 'waiting', next_attempt_at = now(), finished_at = null
+    where d.id = p_delivery.id;
+end
+$$;
+revoke execute on function private.send_again(public.webhook_deliveries) from public, anon, authenticated;
+grant execute on function private.send_again(public.webhook_deliveries) to service_role;
+
+-- Send one delivery again. Out: its row; null when the owner has no such delivery.
+create or replace function public.resend_delivery(owner uuid, endpoint_id uuid, delivery_id uuid) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    again public.webhook_deliveries;
+begin
+    select * into again from public.webhook_deliveries d
+    where d.id = delivery_id and d.endpoint_id = resend_delivery.endpoint_id and d.user_id = owner for update;
+    if again.id is null then
+        return null;
+    end if;
+    perform private.send_again(again);
+    return (select to_jsonb(d) from public.webhook_deliveries d where d.id = again.id);
+end
+$$;
+revoke execute on function public.resend_delivery(uuid, uuid, uuid) from public, anon, authenticated;
+grant execute on function public.resend_delivery(uuid, uuid, uuid) to service_role;
+
+-- Send what failed for good since a time again, oldest first. Out: how many.
+create or replace function public.resend_failed_deliveries(owner uuid, endpoint_id uuid, since timestamptz) returns integer
+language plpgsql security invoker set search_path = '' as $$
+declare
+    again public.webhook_deliveries;
+    count integer := 0;
+begin
+    for again in
+        select * from public.webhook_deliveries d
+        where d.endpoint_id = resend_failed_deliveries.endpoint_id and d.user_id = owner and d.state = 'failed' and d.created_at >= since
+        order by d.created_at, d.id for update
+    loop
+        perform private.send_again(again);
+        count := count + 1;
+    end loop;
+    return count;
+end
+$$;
+revoke execute on function public.resend_failed_deliveries(uuid, uuid, timestamptz) from public, anon, authenticated;
+grant execute on function public.resend_failed_deliveries(uuid, uuid, timestamptz) to service_role;
+
+-- Send a sample to one endpoint, whatever it listens to. Out: the delivery; null where there is no such endpoint, or it is disabled.
+create or replace function public.test_endpoint(owner uuid, endpoint_id uuid, event_type text, payload jsonb) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    endpoint public.webhook_endpoints;
+    event private.outgoing_events;
+begin
+    select * into endpoint from public.webhook_endpoints e where e.id = endpoint_id and e.user_id = owner and not e.disabled for key share;
+    if endpoint.id is null then
+        return null;
+    end if;
+    insert into private.outgoing_events (key, event_type, user_id, payload)
+    values ('test:' || gen_random_uuid(), test_endpoint.event_type, owner, test_endpoint.payload) returning * into event;
+    return to_jsonb(private.queue_delivery(event, endpoint));
+end
+$$;
+revoke execute on function public.test_endpoint(uuid, uuid, text, jsonb) from public, anon, authenticated;
+grant execute on function public.test_endpoint(uuid, uuid, text, jsonb) to service_role;
+
+-- Once a minute: let no wait last longer because the clock went back, and forget slots that ended.
+create or replace function public.tidy_deliveries() returns void
+language sql security invoker set search_path = '' as $$
+    update private.delivery_queue q
+    set next_attempt_at = now() + (q.next_attempt_at - q.set_at), set_at = now()
+    where q.set_at > now() + interval '2 seconds' and q.next_attempt_at < 'infinity';
+    delete from private.delivery_slots s
+    where s.id = any(array(select o.id from private.delivery_slots o where o.until <= now() limit 10000 for update skip locked))
+$$;
+revoke execute on function public.tidy_deliveries() from public, anon, authenticated;
+grant execute on function public.tidy_deliveries() to service_role;
+
+-- 38_outgoing_events.sql
+
+-- What happens here that customers are told of. Triggers, so that whoever writes a row tells of it in the same transaction.
+-- They run as their owner: an app that writes these tables itself has no right to the outbox.
+
+alter table public.conversation_messages
+    add column if not exists content_type text,
+    add column if not exists type text,
+    add column if not exists channel text,
+    add column if not exists status text,
+    add column if not exists filename text,
+    add column if not exists metadata jsonb,
+    add column if not exists created_by text,
+    add column if not exists updated_by text,
+    add column if not exists updated_at timestamptz;
+comment on column public.conversation_messages.origin is 'live, transcript, or api: somebody added it.';
+
+-- A message as customers see it. What was said in a call has only a role; whoever adds a message says the rest.
+create or replace function private.message_data(p_message public.conversation_messages, p_conversation public.conversations)
+returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+    kind text := coalesce(p_message.type, case p_message.role when 'user' then 'USER_INPUT' when 'assistant' then 'BOT' else 'SYSTEM' end);
+    author text := coalesce(p_message.created_by, case kind
+        when 'USER_INPUT' then p_conversation.user_id::text
+        when 'BOT' then coalesce(p_conversation.replica_id, p_conversation.persona_id, 'assistant')
+        else 'system'
+    end);
+    made_at timestamptz := coalesce(p_message.timestamp, p_message.created_at, now());
+begin
+    return jsonb_build_object(
+        'id', p_message.id, 'content', coalesce(p_message.content, ''), 'content_type', coalesce(p_message.content_type, 'TEXT'),
+        'type', kind, 'channel', coalesce(p_message.channel, 'API'), 'status', coalesce(p_message.status, 'RECEIVED'),
+        'metadata', coalesce(p_message.metadata, '{}'),
+        'created_by', author, 'updated_by', coalesce(p_message.updated_by, author),
+        'created_at', private.iso(made_at), 'updated_at', private.iso(coalesce(p_message.updated_at, made_at))
+    ) || case when p_message.filename is null then '{}' else jsonb_build_object('filename', p_message.filename) end;
+end
+$$;
+revoke execute on function private.message_data(public.conversation_messages, public.conversations) from public, anon, authenticated;
+grant execute on function private.message_data(public.conversation_messages, public.conversations) to service_role;
+
+-- What names a message whichever row it has: a browser's word of it is replaced by the sender's, live ones by the transcript.
+create or replace function private.message_key(p_message public.conversation_messages) returns text
+language sql immutable set search_path = '' as $$
+    select case
+        when p_message.origin = 'api' then 'api:' || p_message.id
+        when p_message.origin = 'transcript' then 'line:' || p_message.message_id
+        when p_message.inference_id is not null then 'live:' || coalesce(p_message.role, '') || ':' || p_message.inference_id
+        else 'live:id:' || p_message.message_id
+    end
+$$;
+revoke execute on function private.message_key(public.conversation_messages) from public, anon, authenticated;
+grant execute on function private.message_key(public.conversation_messages) to service_role;
+
+-- Tell of a message, once for each status. Lines of a transcript only where nothing of the talk was told live.
+create or replace function private.emit_message(p_message public.conversation_messages, p_conversation public.conversations)
+returns void
+language plpgsql set search_path = '' as $$
+declare
+    event_type text := case coalesce(p_message.status, 'RECEIVED') when 'RECEIVED' then 'message.created' else 'message.processed' end;
+    of_conversation text := 'message:' || p_conversation.id || ':';
+begin
+    if p_conversation.user_id is null
+        or not exists (select from private.endpoints_for(p_conversation.user_id, event_type, p_conversation.id))
+        or (p_message.origin = 'transcript' and exists (
+            select from private.outgoing_events o
+            where o.conversation_id = p_conversation.id and starts_with(o.key, of_conversation || 'live:')
+        ))
+    then
+        return;
+    end if;
+    perform private.emit(
+        of_conversation || private.message_key(p_message) || ':' || coalesce(p_message.status, 'RECEIVED'),
+        event_type, p_conversation.user_id, p_conversation.id,
+        jsonb_build_object('conversation_id', p_conversation.id,
+            'data', private.message_data(p_message, p_conversation), 'timestamp', private.iso(now()))
+    );
+end
+$$;
+revoke execute on function private.emit_message(public.conversation_messages, public.conversations) from public, anon, authenticated;
+grant execute on function private.emit_message(public.conversation_messages, public.conversations) to service_role;
+
+create or replace function private.tell_message() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+    conversation public.conversations;
+begin
+    select * into conversation from public.conversations c where c.conversation_id = new.conversation_id;
+    perform private.emit_message(new, conversation);
+    return null;
+end
+$$;
+revoke execute on function private.tell_message() from public, anon, authenticated;
+create or replace trigger conversation_messages_tell after insert or update of status on public.conversation_messages
+for each row when (new.origin is not null) execute function private.tell_message();
+
+-- What a conversation's objective found out, each time that it is more.
+create or replace function private.emit_qualification(p_row public.qualification_data, p_conversation public.conversations)
+returns void
+language plpgsql set search_path = '' as $$
+begin
+    perform private.emit_fact(p_row.id || ':' || p_row.version, 'qualification.updated', p_conversation.user_id, p_conversation.id,
+        jsonb_build_object('conversation_id', p_conversation.id, 'provider_conversation_id', p_row.conversation_id)
+        || jsonb_build_object('objective_name', p_row.objective_name, 'first_name', p_row.first_name,
+            'last_name', p_row.last_name, 'email', p_row.email, 'position', p_row.position,
+            'output_variables', p_row.output_variables, 'version', p_row.version));
+end
+$$;
+revoke execute on function private.emit_qualification(public.qualification_data, public.conversations) from public, anon, authenticated;
+grant execute on function private.emit_qualification(public.qualification_data, public.conversations) to service_role;
+
+create or replace function private.tell_qualification() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+    conversation public.conversations;
+begin
+    if tg_op = 'UPDATE' and old.version is not distinct from new.version then
+        return null;
+    end if;
+    select * into conversation from public.conversations c where c.conversation_id = new.conversation_id;
+    perform private.emit_qualification(new, conversation);
+    return null;
+end
+$$;
+revoke execute on function private.tell_qualification() from public, anon, authenticated;
+create or replace trigger qualification_data_tell after insert or update on public.qualification_data
+for each row when (new.version is not null) execute function private.tell_qualification();
+
+-- A conversation has become known: tell what came before it was. Named to fire after `conversations_adopt_events`.
+create or replace function private.tell_what_waited() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+    message public.conversation_messages;
+    found_out public.qualification_data;
+begin
+    if tg_op = 'UPDATE' and old.conversation_id is not distinct from new.conversation_id then
+        return null;
+    end if;
+    for message in
+        select * from public.conversation_messages m
+        where m.conversation_id = new.conversation_id and m.origin is not null
+        order by m.position, m.seq, m.turn_idx, m.timestamp nulls first, m.created_at, m.id
+    loop
+        perform private.emit_message(message, new);
+    end loop;
+    for found_out in
+        select * from public.qualification_data q where q.conversation_id = new.conversation_id and q.version is not null
+        order by q.received_at, q.id
+    loop
+        perform private.emit_qualification(found_out, new);
+    end loop;
+    return null;
+end
+$$;
+revoke execute on function private.tell_what_waited() from public, anon, authenticated;
+create or replace trigger conversations_tell_what_waited after insert or update of conversation_id on public.conversations
+for each row when (new.conversation_id is not null and new.user_id is not null) execute function private.tell_what_waited();
+
+create or replace function private.tell_conversation() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    if tg_op = 'INSERT' or old.status::text is distinct from 'completed' then
+        perform private.emit_fact(new.id::text, 'conversation.completed', new.user_id, new.id, jsonb_build_object(
+            'conversation_id', new.id, 'provider_conversation_id', new.conversation_id, 'status', new.status,
+            'end_reason', new.end_reason, 'started_at', private.iso(new.started_at), 'ended_at', private.iso(new.ended_at),
+            'duration_seconds', new.duration_seconds, 'scenario_id', new.scenario_id, 'demo_id', new.demo_id,
+            'persona_id', new.persona_id, 'replica_id', new.replica_id, 'conversation_name', new.conversation_name
+        ));
+    end if;
+    return null;
+end
+$$;
+revoke execute on function private.tell_conversation() from public, anon, authenticated;
+create or replace trigger conversations_tell_completed after insert or update on public.conversations
+for each row when (new.status::text = 'completed' and new.user_id is not null) execute function private.tell_conversation();
+
+create or replace function private.tell_feedback() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    perform private.emit_fact(new.id::text, 'feedback.created', coalesce(c.user_id, new.user_id), c.id, jsonb_build_object(
+        'id', new.id, 'conversation_id', c.id, 'provider_conversation_id', c.conversation_id, 'scenario_id', new.scenario_id,
+        'score', new.score, 'analysis', new.analysis, 'analyzer', new.analyzer, 'duration', new.duration,
+        'completed_at', private.iso(new.completed_at)
+    ))
+    from public.conversations c where c.id = new.conversation_id;
+    return null;
+end
+$$;
+revoke execute on function private.tell_feedback() from public, anon, authenticated;
+create or replace trigger feedback_sessions_tell after insert on public.feedback_sessions
+for each row when (new.version is not null) execute function private.tell_feedback();
+
+create or replace function private.tell_call() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    if tg_op = 'UPDATE' and old.status is not distinct from new.status and old.phone_id is not distinct from new.phone_id then
+        return null;
+    end if;
+    perform private.emit_fact(new.id::text, 'call.completed', p.user_id, null, jsonb_build_object(
+        'id', new.id, 'call_sid', new.call_sid, 'parent_call_sid', new.parent_call_sid, 'phone_id', new.phone_id,
+        'direction', new.direction, 'from_number', new.from_number, 'to_number', new.to_number,
+        'caller_name', new.caller_name, 'status', new.status, 'answered_by', new.answered_by,
+        'started_at', private.iso(new.started_at), 'answered_at', private.iso(new.answered_at),
+        'ended_at', private.iso(new.ended_at), 'duration_seconds', new.duration_seconds
+    ))
+    from public.phone_numbers p where p.id = new.phone_id;
+    return null;
+end
+$$;
+revoke execute on function private.tell_call() from public, anon, authenticated;
+create or replace trigger calls_tell_completed after insert or update on public.calls
+for each row when (new.status = 'completed' and new.phone_id is not null) execute function private.tell_call();
+
+create or replace function private.tell_booking() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    if tg_op = 'UPDATE' and old.status is not distinct from new.status and old.phone_id is not distinct from new.phone_id then
+        return null;
+    end if;
+    perform private.emit_fact(new.id::text, 'booking.created', p.user_id, null, jsonb_build_object(
+        'id', new.id, 'booking_key', new.booking_key, 'phone_id', new.phone_id, 'status', new.status,
+        'event_type', new.event_type, 'name', new.name, 'invitee_name', new.invitee_name,
+        'invitee_email', new.invitee_email, 'invitee_phone', new.invitee_phone,
+        'starts_at', private.iso(new.starts_at), 'ends_at', private.iso(new.ends_at), 'timezone', new.timezone,
+        'location', new.location, 'rescheduled_from', new.rescheduled_from
+    ))
+    from public.phone_numbers p where p.id = new.phone_id;
+    return null;
+end
+$$;
+revoke execute on function private.tell_booking() from public, anon, authenticated;
+create or replace trigger bookings_tell_created after insert or update on public.bookings
+for each row when (new.status = 'active' and new.phone_id is not null) execute function private.tell_booking();
+
+-- Add a message to a conversation of one's own. In: message_id, content, content_type, type, channel, status, created_by, and
+-- perhaps filename, metadata. Out: {outcome: new | duplicate (of the same message_id) | unplaced (its sender has not named the
+-- conversation yet), row: the message as customers see it}; null when the conversation is not the owner's.
+create or replace function public.add_message(owner uuid, conversation uuid, message jsonb) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    into_one public.conversations;
+    added public.conversation_messages;
+    outcome text := 'new';
+begin
+    select * into into_one from public.conversations c where c.id = conversation and c.user_id = owner;
+    if into_one.id is null then
+        return null;
+    elsif into_one.conversation_id is null then
+        return jsonb_build_object('outcome', 'unplaced');
+    end if;
+    insert into public.conversation_messages (conversation_id, message_id, role, content, content_length, origin, timestamp,
+        content_type, type, channel, status, filename, metadata, created_by, updated_by, updated_at)
+    select into_one.conversation_id, m.message_id,
+        case m.type when 'USER_INPUT' then 'user' when 'BOT' then 'assistant' else 'system' end,
+        m.content, length(m.content), 'api', now(), m.content_type, m.type, m.channel, m.status, m.filename,
+        coalesce(m.metadata, '{}'), m.created_by, m.created_by, now()
+    from jsonb_populate_record(null::public.conversation_messages, message) m
+    on conflict (conversation_id, message_id) where origin is not null do nothing
+    returning * into added;
+    if added.id is null then
+        outcome := 'duplicate';
+        select * into added from public.conversation_messages m
+        where m.conversation_id = into_one.conversation_id and m.message_id = message ->> 'message_id' and m.origin is not null;
+    end if;
+    return jsonb_build_object('outcome', outcome, 'row', private.message_data(added, into_one));
+end
+$$;
+revoke execute on function public.add_message(uuid, uuid, jsonb) from public, anon, authenticated;
+grant execute on function public.add_message(uuid, uuid, jsonb) to service_role;
+
+-- Say that an added message has been processed, or that this failed. In: status, updated_by. Out: the message; null when
+-- there is none that was added.
+create or replace function public.change_message(owner uuid, conversation uuid, message uuid, change jsonb) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    of_one public.conversations;
+    changed public.conversation_messages;
+begin
+    select * into of_one from public.conversations c where c.id = conversation and c.user_id = owner;
+    update public.conversation_messages m
+    set status = change ->> 'status', updated_by = change ->> 'updated_by', updated_at = now()
+    where m.id = message and m.conversation_id = of_one.conversation_id and m.origin = 'api'
+    returning * into changed;
+    if changed.id is null then
+        return null;
+    end if;
+    return private.message_data(changed, of_one);
+end
+$$;
+revoke execute on function public.change_message(uuid, uuid, uuid, jsonb) from public, anon, authenticated;
+grant execute on function public.change_message(uuid, uuid, uuid, jsonb) to service_role;
+
 -- 40_webhook_inbox.sql
 
 -- Every event that was acknowledged: its bytes as received (secrets overwritten) and what became of it.
@@ -2863,7 +3944,8 @@ grant execute on function public.purge_events(jsonb) to service_role;
 
 -- Remove what is older than it may be, so many rows of each kind at most: bodies and headers of events that are done (after
 -- `days`), whole dead letters and what was rejected or never matched (after `dead_days`), and rows of the browsers' stream
--- and answers of tools (after `days`). An event's key stays, so that a late repeat is still known. Out: {bodies, dead, rejected, tool_runs, projections}.
+-- and answers of tools (after `days`), deliveries (after `days`, those that did not arrive after `dead_days`). An event's key
+-- stays, so that a late repeat is still known. Out: {bodies, dead, rejected, tool_runs, deliveries, outgoing_events, projections}.
 create or replace function public.prune(days integer, dead_days integer, most integer) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -2906,6 +3988,25 @@ begin
     ));
     get diagnostics n = row_count;
     counts := counts || jsonb_build_object('tool_runs', n);
+
+    delete from public.webhook_deliveries d
+    where d.id = any(array(
+        select o.id from public.webhook_deliveries o
+        where o.created_at < greatest(old, very_old)
+            and ((o.created_at < old and o.state = 'delivered') or o.created_at < very_old)
+        order by o.created_at limit most
+    ));
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('deliveries', n);
+
+    delete from private.outgoing_events e
+    where e.id = any(array(
+        select o.id from private.outgoing_events o
+        where o.created_at < old and not exists (select from public.webhook_deliveries d where d.event_id = o.id)
+        order by o.created_at limit most
+    ));
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('outgoing_events', n);
 
     -- Rows without a source are from before this schema, and not ours to remove.
     delete from public.processed_webhook_events e
@@ -3085,7 +4186,8 @@ begin
     if not exists (select from pg_publication where pubname = 'supabase_realtime') then
         create publication supabase_realtime;
     end if;
-    foreach live in array array['processed_webhook_events', 'conversations', 'feedback_sessions', 'qualification_data'] loop
+    foreach live in array array['processed_webhook_events', 'conversations', 'feedback_sessions', 'qualification_data',
+        'webhook_endpoints', 'webhook_deliveries', 'delivery_attempts'] loop
         if not exists (
             select from pg_publication_tables
             where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = live
@@ -3099,4 +4201,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is '37f830b2e840';
+comment on function public.describe_schema() is '20e1c591d8c8';

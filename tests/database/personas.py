@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from tests.database.events import event, make_conversation, new_conversation_id, receive, rows
 
@@ -59,11 +60,13 @@ def make_world(db: psycopg.Connection) -> World:
     )
     make_conversation(db, world.owners, user_id=people["owner"].id)
     make_conversation(db, world.guests, user_id=people["guest"].id)
+    _give_endpoint(db, people["owner"])
     conversations = (world.owners, world.guests, world.unmatched)
     receive(db, *(event(name, "everything", effects=EVERYTHING) for name in conversations))
     db.execute("insert into public.scenarios (title) values ('A talk')")
     db.execute("insert into public.demo_videos (title) values ('A video')")
     _give_phone(db, people["owner"], world.owners)
+    _attempt_deliveries(db)
     return world
 
 
@@ -84,6 +87,19 @@ def _give_phone(db: psycopg.Connection, owner: Persona, conversation: str) -> No
         made = sql.SQL("insert into public.{} (phone_id) values (%s)").format(sql.Identifier(table))
         db.execute(made, [phone["id"]])
     db.execute("insert into public.received_messages (conversation_id) values (%s)", [conversation])
+
+
+def _give_endpoint(db: psycopg.Connection, owner: Persona) -> None:
+    """Let the owner be told of what happens in their conversations."""
+    url = Jsonb({"url": "https://example.test/hook"})
+    db.execute("select public.create_endpoint(%s, %s, 'whsec_c2VjcmV0', 1)", [owner.id, url])
+
+
+def _attempt_deliveries(db: psycopg.Connection) -> None:
+    db.execute(
+        "insert into public.delivery_attempts (delivery_id, endpoint_id, user_id, attempt)"
+        " select id, endpoint_id, user_id, 1 from public.webhook_deliveries"
+    )
 
 
 SIGNED_IN = ("owner", "guest", "stranger", "admin")

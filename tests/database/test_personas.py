@@ -44,10 +44,12 @@ OF_PHONE = (
     "notifications",
     "payments",
 )
+OF_ENDPOINT = ("webhook_endpoints", "webhook_deliveries", "delivery_attempts")
 PUBLIC = (
     *OF_CONVERSATION,
     *FOR_EVERYBODY,
     *OF_PHONE,
+    *OF_ENDPOINT,
     "profiles",
     "phone_numbers",
     "received_messages",
@@ -55,10 +57,15 @@ PUBLIC = (
 PRIVATE = (
     "conversation_calls",
     "conversation_facts",
+    "delivery_queue",
+    "delivery_slots",
+    "endpoint_secrets",
+    "endpoint_state",
     "event_attempts",
     "feedback_analyses",
     "message_annotations",
     "objective_completions",
+    "outgoing_events",
     "readiness",
     "reconciliations",
     "record_facts",
@@ -111,8 +118,10 @@ def test_others_read_none_of_them(db: psycopg.Connection, world: World, table: s
     assert visible(db, world.personas["stranger"], table) == set()
 
 
-@pytest.mark.parametrize("table", [*OF_PHONE, "phone_numbers", "received_messages"])
-def test_people_read_what_their_phones_did(
+@pytest.mark.parametrize(
+    "table", [*OF_PHONE, *OF_ENDPOINT, "phone_numbers", "received_messages"]
+)
+def test_people_read_what_their_phones_and_endpoints_did(
     db: psycopg.Connection, world: World, table: str
 ) -> None:
     readers = {name for name in SIGNED_IN if visible(db, world.personas[name], table)}

@@ -1,0 +1,1 @@
+"""Webhooks to customers' URLs: what is told to whom, signed, limited, retried."""

@@ -1,0 +1,106 @@
+"""The outgoing side's tables, by the functions of `sql/36` to `sql/38`.
+
+Every method raises Unavailable when it may work later, DatabaseRefused when it will not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from services.database import Database
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingStore:
+    """Endpoints, messages that people add, and deliveries. Ids are texts of UUIDs."""
+
+    database: Database
+
+    def create_endpoint(self, owner: str, endpoint: Row, secret: str, most: int) -> Row:
+        """Make an endpoint; return {outcome: created | too_many, row}."""
+        return self._row(
+            "create_endpoint", owner=owner, endpoint=endpoint, secret=secret, most=most
+        )
+
+    def change_endpoint(self, owner: str, endpoint_id: str, change: Row) -> Row | None:
+        """Change the columns that are named; return the row, None when it is not theirs."""
+        return self._found("change_endpoint", owner=owner, endpoint_id=endpoint_id, change=change)
+
+    def delete_endpoint(self, owner: str, endpoint_id: str) -> bool:
+        """Remove an endpoint and its deliveries; return whether there was one of theirs."""
+        return bool(self._ask("delete_endpoint", owner=owner, endpoint_id=endpoint_id))
+
+    def rotate_secret(self, owner: str, endpoint_id: str, secret: str, overlap: float) -> bool:
+        """Sign with a new secret, for `overlap` seconds with the older ones too."""
+        arguments = {"owner": owner, "endpoint_id": endpoint_id, "secret": secret}
+        return bool(self._ask("rotate_endpoint_secret", **arguments, overlap_seconds=overlap))
+
+    def configure_conversation(
+        self, owner: str, conversation: str, webhook: Row, secret: str
+    ) -> Row | None:
+        """Set the webhook of a conversation's row; return {created, row}."""
+        arguments = {"owner": owner, "conversation": conversation, "webhook": webhook}
+        return self._found("configure_conversation_webhook", **arguments, secret=secret)
+
+    def remove_conversation_webhook(self, owner: str, conversation: str) -> bool:
+        """Remove the webhook of a conversation's row; return whether there was one."""
+        return bool(
+            self._ask("remove_conversation_webhook", owner=owner, conversation=conversation)
+        )
+
+    def test_endpoint(
+        self, owner: str, endpoint_id: str, event_type: str, payload: Row
+    ) -> Row | None:
+        """Queue a sample; return its delivery, None for no such endpoint or a disabled one."""
+        arguments = {"owner": owner, "endpoint_id": endpoint_id, "event_type": event_type}
+        return self._found("test_endpoint", **arguments, payload=payload)
+
+    def resend(self, owner: str, endpoint_id: str, delivery_id: str) -> Row | None:
+        """Send a delivery again; return its row, None when it is not theirs."""
+        arguments = {"owner": owner, "endpoint_id": endpoint_id, "delivery_id": delivery_id}
+        return self._found("resend_delivery", **arguments)
+
+    def resend_failed(self, owner: str, endpoint_id: str, since: str) -> int:
+        """Send again what failed for good since an ISO time; return how many."""
+        arguments = {"owner": owner, "endpoint_id": endpoint_id, "since": since}
+        return cast(int, self._ask("resend_failed_deliveries", **arguments))
+
+    def add_message(self, owner: str, conversation: str, message: Row) -> Row | None:
+        """Add a message; return {outcome: new | duplicate | unplaced, row}."""
+        arguments = {"owner": owner, "conversation": conversation, "message": message}
+        return self._found("add_message", **arguments)
+
+    def change_message(
+        self, owner: str, conversation: str, message: str, change: Row
+    ) -> Row | None:
+        """Change an added message's status; return the message."""
+        arguments = {"owner": owner, "conversation": conversation, "message": message}
+        return self._found("change_message", **arguments, change=change)
+
+    def claim(self, claim: str, most: int, lease: float, rate: int, concurrency: int) -> Row:
+        """Claim due deliveries for `lease` seconds; return {deliveries, due_seconds}."""
+        arguments: dict[str, Any] = {"claim": claim, "most": most, "lease_seconds": lease}
+        return self._row("claim_deliveries", **arguments, rate=rate, concurrency=concurrency)
+
+    def finish(self, batch: Sequence[Mapping[str, Any]], disable_after: float) -> list[Row]:
+        """Write down attempts that ended; return [{id, outcome, disabled}]."""
+        answer = self._ask("finish_deliveries", batch=batch, disable_after_seconds=disable_after)
+        return cast(list[Row], answer)
+
+    def tidy(self) -> bool:
+        """Forget what has run out; return False, as nothing is left."""
+        self._ask("tidy_deliveries")
+        return False
+
+    def _row(self, function: str, **arguments: Any) -> Row:
+        return cast(Row, self._ask(function, **arguments))
+
+    def _found(self, function: str, **arguments: Any) -> Row | None:
+        return cast(Row | None, self._ask(function, **arguments))
+
+    def _ask(self, function: str, **arguments: Any) -> Any:
+        return self.database.call(function, arguments)
