@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "20e1c591d8c8"
+SCHEMA_VERSION = "0880191de1bf"

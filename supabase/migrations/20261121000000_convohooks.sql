@@ -2651,9 +2651,6 @@ declare
     flying integer;
     freed_at timestamptz;
 begin
-    -- A slot that ends later than any can: the clock went back.
-    update private.delivery_slots s set until = now() + interval '1 minute'
-    where s.endpoint_id = p_endpoint.id and not s.in_flight and s.until > now() + interval '1 minute';
     delete from private.delivery_slots s where s.endpoint_id = p_endpoint.id and s.until <= now();
     select count(*), count(*) filter (where s.in_flight and s.until > now() + interval '1 minute')
     into used, flying from private.delivery_slots s where s.endpoint_id = p_endpoint.id;
@@ -2940,6 +2937,8 @@ language sql security invoker set search_path = '' as $$
     update private.delivery_queue q
     set next_attempt_at = now() + (q.next_attempt_at - q.set_at), set_at = now()
     where q.set_at > now() + interval '2 seconds' and q.next_attempt_at < 'infinity';
+    update private.delivery_slots s set until = now() + interval '1 minute'
+    where s.until > now() + case when s.in_flight then interval '15 minutes' else interval '1 minute' end;
     delete from private.delivery_slots s
     where s.id = any(array(select o.id from private.delivery_slots o where o.until <= now() limit 10000 for update skip locked))
 $$;
@@ -4201,4 +4200,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is '20e1c591d8c8';
+comment on function public.describe_schema() is '0880191de1bf';

@@ -118,9 +118,7 @@ def test_others_read_none_of_them(db: psycopg.Connection, world: World, table: s
     assert visible(db, world.personas["stranger"], table) == set()
 
 
-@pytest.mark.parametrize(
-    "table", [*OF_PHONE, *OF_ENDPOINT, "phone_numbers", "received_messages"]
-)
+@pytest.mark.parametrize("table", [*OF_PHONE, *OF_ENDPOINT, "phone_numbers", "received_messages"])
 def test_people_read_what_their_phones_and_endpoints_did(
     db: psycopg.Connection, world: World, table: str
 ) -> None:
