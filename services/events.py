@@ -83,7 +83,8 @@ class WebhookEventProcessingService:
         self, inbound: Inbound, provider: Provider, credential: Credential, *, deferred: bool
     ) -> Event:
         parsed = provider.parse(inbound)
-        payload = redaction.mask_payload(parsed, credential.secrets)
+        is_clean = redaction.is_clean(inbound.body, credential.secrets)
+        payload = parsed if is_clean else redaction.mask_payload(parsed, credential.secrets)
         reading = provider.read(inbound, payload)
         if len(reading.event_type) > MAX_EVENT_TYPE:
             raise Malformed(f"event_type is longer than {MAX_EVENT_TYPE} characters.")

@@ -25,11 +25,22 @@ _CHARACTER = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[^\\]", re.DOTALL)
 _QUERY_TOKEN = re.compile(r"([?&](?:t|c|token|secret|apikey)=)[^&\s\"'<>]+", re.IGNORECASE)
 
 
+def is_clean(body: bytes, secrets: Sequence[str]) -> bool:
+    """Return whether there is plainly nothing to overwrite, neither in a body nor in what it says.
+
+    Who signs presents no secret, and the large bodies of Stripe need not be looked through.
+    """
+    is_plain = b"\\" not in body and b"%" not in body and b"\x00" not in body
+    return not secrets and is_plain and ECHOED_URL.encode() not in body
+
+
 def mask_body(body: bytes, payload: Any, secrets: Sequence[str]) -> bytes:
     """Return a JSON body with every presented secret and the query of `webhook_url` overwritten.
 
     `payload` is the same body, parsed. Everything else stays as it is, byte for byte.
     """
+    if is_clean(body, secrets):
+        return body
     urls = frozenset(url for url in _echoed_urls(payload) if "?" in url)
     masked = bytearray(body)
     for encoded in _encoded(tuple(secrets)):

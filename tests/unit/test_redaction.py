@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.redaction import mask_body, mask_log, mask_payload
+from services.redaction import is_clean, mask_body, mask_log, mask_payload
 
 TOKEN = "tok-4f1d/9+a=b"
 JSON_VALUES = st.recursive(
@@ -133,3 +133,21 @@ def test_body_of_nothing_but_escapes_is_masked_in_no_time() -> None:
     mask_body(body, json.loads(body), (TOKEN,))
 
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"webhook_url": "https://example.test/?t=abc"}',
+        b'{"webhook\\u005furl": "https://example.test/?t=abc"}',
+        b"webhook%5Furl=https://example.test/?t=abc",
+        '{"webhook_url": "https://example.test/?t=abc"}'.encode("utf-16-le"),
+    ],
+)
+def test_what_may_echo_a_url_is_never_taken_for_clean(body: bytes) -> None:
+    assert not is_clean(body, ())
+
+
+def test_what_holds_nothing_is_clean_only_for_who_presents_nothing() -> None:
+    assert is_clean(b'{"id": "evt_1"}', ())
+    assert not is_clean(b'{"id": "evt_1"}', ("secret",))
