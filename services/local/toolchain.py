@@ -33,6 +33,12 @@ def node_environ() -> dict[str, str]:
     return {"PATH": path, "NO_UPDATE_NOTIFIER": "1", "DO_NOT_TRACK": "1", "LITE_TELEMETRY": "0"}
 
 
+def npm_ci() -> tuple[str, ...]:
+    """Return the command that installs just what the lock file of its folder names."""
+    npm = _node_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return (str(node()), str(npm), "ci", "--no-audit", "--no-fund", "--loglevel=error")
+
+
 def postgres_home() -> Path:
     """Return the folder of the Postgres build: bin, lib, share."""
     return MODULES / "@embedded-postgres" / _platform() / "native"
@@ -77,10 +83,9 @@ def install(state: State, pause: Pause, report: Report) -> None:
 
 
 def _npm_ci() -> Part:
-    npm = _node_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     return Part(
         name="npm",
-        command=(str(node()), str(npm), "ci", "--no-audit", "--no-fund", "--loglevel=error"),
+        command=npm_ci(),
         cwd=checkout.NODE_PROJECT,
         env=node_environ(),
         once=True,
