@@ -10,7 +10,17 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from services import logs
 from services.settings import Settings, load_settings
 from services.web import errors, live, monitoring, tools, webhooks
-from services.web.api import app_messages, bookings, conversations, events, qualification
+from services.web.api import (
+    app_messages,
+    bookings,
+    conversation_webhook,
+    conversations,
+    deliveries,
+    endpoints,
+    events,
+    messages,
+    qualification,
+)
 from services.wiring import wire
 
 MAX_BODY = 10 * 1024 * 1024
@@ -38,6 +48,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(conversations.blueprint(services))
     app.register_blueprint(app_messages.blueprint(services))
     app.register_blueprint(bookings.blueprint(services))
+    app.register_blueprint(endpoints.blueprint(services))
+    app.register_blueprint(deliveries.blueprint(services))
+    app.register_blueprint(conversation_webhook.blueprint(services))
+    app.register_blueprint(messages.blueprint(services))
     app.register_blueprint(live.blueprint(settings))
     errors.register(app)
     if settings.cors_origins:

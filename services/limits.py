@@ -13,7 +13,6 @@ import structlog
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.errors import StorageError
 from limits.storage import Storage
-from limits.strategies import FixedWindowRateLimiter
 
 from services.errors import TooManyRequests
 
@@ -21,6 +20,15 @@ PAUSE = 5.0
 """Seconds to go on without a limit when its counters cannot be reached."""
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """Where a key stands: of `limit` calls `remaining` are left, for another `reset` seconds."""
+
+    limit: int
+    remaining: int
+    reset: int
 
 
 class Limit:
@@ -36,26 +44,43 @@ class Limit:
     ) -> None:
         """Take where to count, and what is allowed per period; 0 stands for no limit."""
         self._counters = counters
-        self._limiter = FixedWindowRateLimiter(counters)
         self._item = period(most, namespace="limits") if most else None
         self._clock = clock
         self._retry_at: float | None = None
 
     def count(self, sentence: str, *key: str, cost: int = 1) -> TooManyRequests | None:
         """Count `cost` of this key; return the refusal, with this sentence, when it is too much."""
+        try:
+            self._spend(sentence, key, cost, tells=False)
+        except TooManyRequests as refusal:
+            return refusal
+        return None
+
+    def spend(self, sentence: str, *key: str) -> Allowance | None:
+        """Count one of this key and return what is left; None where nothing is limited.
+
+        Raises TooManyRequests, with this sentence, when it is too much.
+        """
+        return self._spend(sentence, key, 1, tells=True)
+
+    def _spend(
+        self, sentence: str, key: tuple[str, ...], cost: int, *, tells: bool
+    ) -> Allowance | None:
         if self._item is None or self._is_away():
             return None
+        name, most = self._item.key_for(*key), self._item.amount
         try:
-            is_allowed = self._limiter.hit(self._item, *key, cost=cost)
-            ends = 0.0 if is_allowed else self._counters.get_expiry(self._item.key_for(*key))
+            used = self._counters.incr(name, self._item.get_expiry(), amount=cost)
+            # What nobody is told is not asked: Redis may be far.
+            ends = self._counters.get_expiry(name) if tells or used > most else 0.0
         except StorageError as error:
             self._lose(str(error))
             return None
         self._find()
-        if is_allowed:
-            return None
-        seconds = max(1, math.ceil(ends - time.time()))
-        return TooManyRequests(sentence, limit=self._item.amount, retry_after=seconds)
+        reset = max(1, math.ceil(ends - time.time()))
+        if used > most:
+            raise TooManyRequests(sentence, limit=most, retry_after=reset)
+        return Allowance(limit=most, remaining=most - used, reset=reset)
 
     def _is_away(self) -> bool:
         if self._retry_at is None:

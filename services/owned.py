@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.database import execute
+from services.database import Database, execute
 from services.errors import NotFound
+from services.people import Person
 from services.validation import storable
 
 LONGEST_ID = 255
+NO_CONVERSATION = "There is no such conversation of yours."
 
 Row = dict[str, Any]
 
@@ -27,7 +29,16 @@ def find_conversation(rows: Any, told_id: str) -> Row:
         )
         for row in sorted(execute(found).data, key=lambda row: row["conversation_id"] != told_id):
             return dict(row)
-    raise NotFound("There is no such conversation of yours.")
+    raise NotFound(NO_CONVERSATION)
+
+
+def find_own(database: Database, person: Person, told_id: str) -> Row:
+    """Return {id, conversation_id} of a person's own conversation that an id names.
+
+    An admin reads every conversation, but acts only for themselves. Raises NotFound, Unavailable.
+    """
+    rows = database.as_person(person.token).from_("conversations").select("id,conversation_id")
+    return find_conversation(rows.eq("user_id", str(person.id)), told_id)
 
 
 def _is_uuid(told_id: str) -> bool:

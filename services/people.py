@@ -67,12 +67,10 @@ class People:
         except (AttributeError, KeyError, TypeError, ValueError):
             raise Unauthorized("The token names no account.") from None
 
-    def admin(self, authorization: str | None) -> Person:
-        """Return the admin of an `Authorization` header. Raises Forbidden too, like `person`."""
-        person = self.person(authorization)
+    def require_admin(self, person: Person) -> None:
+        """Raise Forbidden for a person who is no admin, Unavailable where nobody can tell."""
         if not self._database.is_admin(person.token, person.id):
             raise Forbidden("Only admins may do this.")
-        return person
 
     def _claims(self, token: str) -> dict[str, Any]:
         name = sha256_hex(token.encode("utf-8", "surrogatepass"))

@@ -13,7 +13,7 @@ from services.events import WebhookEventProcessingService
 from services.inbound import Inbound
 from services.ingestion import row_of
 from services.limits import Limit
-from services.owned import find_conversation
+from services.owned import find_own
 from services.people import Person
 from services.provider import Credential
 from services.providers.tavus.fields import text
@@ -74,11 +74,9 @@ class Relay:
         return Relayed(accepted=len(results) - duplicates, duplicates=duplicates)
 
     def _conversation_of(self, person: Person, told_id: str) -> str:
-        """Return the sender's id of a person's own conversation, read with their own token."""
-        reads = self.database.as_person(person.token).from_("conversations")
-        # An admin reads every conversation, but relays only their own.
-        own = reads.select("conversation_id").eq("user_id", str(person.id))
-        conversation_id: str | None = find_conversation(own, told_id)["conversation_id"]
+        """Return the sender's id of a person's own conversation."""
+        own = find_own(self.database, person, told_id)
+        conversation_id: str | None = own["conversation_id"]
         if conversation_id is None:
             raise Conflict("The conversation has not begun yet; send the messages again.")
         return conversation_id

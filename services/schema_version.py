@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "0880191de1bf"
+SCHEMA_VERSION = "c999aaad495e"

@@ -72,6 +72,13 @@ class Settings:
     openai_base_url: str = OPENAI_BASE_URL
     openai_model: str = "gpt-4o-mini"
     openai_timeout: float = 60.0
+    webhook_allow_local: bool = False
+    webhook_rate_per_minute: int = 100
+    webhook_concurrency: int = 10
+    webhook_timeout: float = 30.0
+    webhook_disable_after_hours: int = 120
+    deliveries_at_once: int = 256
+    api_requests_per_minute: int = 600
     log_level: str = "info"
 
 
@@ -171,6 +178,15 @@ class _Reader:
             openai_base_url=self.optional(("OPENAI_BASE_URL",), _url, OPENAI_BASE_URL),
             openai_model=self.optional(("OPENAI_MODEL",), _header, "gpt-4o-mini"),
             openai_timeout=self.optional(("OPENAI_TIMEOUT",), _seconds, 60.0),
+            webhook_allow_local=self.optional(("WEBHOOK_ALLOW_LOCAL",), _switch, False),
+            webhook_rate_per_minute=self.optional(("WEBHOOK_RATE_PER_MINUTE",), _rate, 100),
+            webhook_concurrency=self.optional(("WEBHOOK_CONCURRENCY",), _concurrency, 10),
+            webhook_timeout=self.optional(("WEBHOOK_TIMEOUT",), _seconds, 30.0),
+            webhook_disable_after_hours=self.optional(
+                ("WEBHOOK_DISABLE_AFTER_HOURS",), _hours, 120
+            ),
+            deliveries_at_once=self.optional(("DELIVERIES_AT_ONCE",), _deliveries, 256),
+            api_requests_per_minute=self.optional(("API_REQUESTS_PER_MINUTE",), _amount, 600),
             log_level=self.optional(("LOG_LEVEL",), _log_level, "info"),
         )
 
@@ -254,6 +270,28 @@ def _days(text: str) -> int:
 
 def _wait(text: str) -> int:
     return _between(1, 86400, text, "seconds")
+
+
+def _hours(text: str) -> int:
+    return _between(1, 8760, text, "hours")
+
+
+def _rate(text: str) -> int:
+    return _between(1, 10_000, text, "deliveries")
+
+
+def _concurrency(text: str) -> int:
+    return _between(1, 100, text, "deliveries")
+
+
+def _deliveries(text: str) -> int:
+    return _between(1, 4096, text, "deliveries")
+
+
+def _switch(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError("is neither 0 nor 1")
+    return text == "1"
 
 
 def _bucket(text: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gevent
+import structlog
 from gevent import monkey
 from limits import RateLimitItemPerHour
 
@@ -31,6 +32,12 @@ from services.lookups import CachedLookups
 from services.metrics import Metrics
 from services.orphans import EVERY as ORPHANS_EVERY
 from services.orphans import Orphans
+from services.outgoing.attempt import Sender
+from services.outgoing.conversation_webhooks import ConversationWebhooks
+from services.outgoing.deliveries import TIDY_EVERY, Deliveries
+from services.outgoing.endpoints import Endpoints
+from services.outgoing.messages import Messages
+from services.outgoing.store import OutgoingStore
 from services.people import People
 from services.processing import WebhookProcessingService
 from services.provider import Lookups, Provider
@@ -56,6 +63,8 @@ from services.writer import Writer
 
 SECONDS_WITHOUT_SPOOL = 2.0
 
+log = structlog.get_logger()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
@@ -64,11 +73,15 @@ class Services:
     settings: Settings
     database: Database
     people: People
+    requests: Limit
     bookings: Bookings
     providers: tuple[Provider, ...]
     lookups: Lookups
     webhooks: WebhookProcessingService
     conversations: Conversations
+    endpoints: Endpoints
+    conversation_webhooks: ConversationWebhooks
+    messages: Messages
     relay: Relay
     tools: ToolRunner
     breaker: Breaker
@@ -89,10 +102,13 @@ def wire(settings: Settings) -> Services:
     drainer = Drainer(spool, writer) if spool else None
     understanding = WebhookEventProcessingService(lookups=lookups)
     ingestion = WebhookDataIngestionService(writer=writer, keep=drainer.keep if drainer else None)
+    store = OutgoingStore(database=database)
+    egress = _egress_to_customers(settings)
     return Services(
         settings=settings,
         database=database,
         people=People(settings.supabase_url, database),
+        requests=Limit(counters(settings.rate_limit_storage_url), settings.api_requests_per_minute),
         bookings=Bookings(settings=settings, database=database, calendly=CalendlyClient(settings)),
         providers=senders,
         lookups=lookups,
@@ -104,6 +120,9 @@ def wire(settings: Settings) -> Services:
             metrics=metrics,
         ),
         conversations=_conversations(settings, database),
+        endpoints=Endpoints(database=database, store=store, egress=egress),
+        conversation_webhooks=ConversationWebhooks(database=database, store=store, egress=egress),
+        messages=Messages(database=database, store=store),
         tools=ToolRunner(
             database=database, breaker=breaker, events=understanding, ingestion=ingestion
         ),
@@ -141,6 +160,7 @@ def _chores(settings: Settings, database: Database) -> tuple[Chore, ...]:
     return (
         Chore(name="retention", every=RETENTION_EVERY, work=retention.prune),
         Chore(name="orphans", every=ORPHANS_EVERY, work=orphans.work),
+        Chore(name="deliveries", every=TIDY_EVERY, work=OutgoingStore(database=database).tidy),
         *_reconciling(settings),
         *_copying(settings, database),
         *_analyzing(settings, database),
@@ -207,6 +227,27 @@ def _subscribing(settings: Settings) -> tuple[Chore, ...]:
         return ()
     subscriptions = Subscriptions(settings=settings, calendly=CalendlyClient(settings))
     return (Chore(name="calendly", every=SUBSCRIPTIONS_EVERY, work=subscriptions.work),)
+
+
+def wire_deliveries(settings: Settings) -> Deliveries:
+    """Build what sends webhooks to customers beside the worker."""
+    return Deliveries(
+        store=OutgoingStore(database=Database(settings)),
+        sender=Sender(egress=_egress_to_customers(settings), timeout=settings.webhook_timeout),
+        at_once=settings.deliveries_at_once,
+        rate=settings.webhook_rate_per_minute,
+        concurrency=settings.webhook_concurrency,
+        disable_after=3600.0 * settings.webhook_disable_after_hours,
+    )
+
+
+def _egress_to_customers(settings: Settings) -> Egress:
+    if settings.webhook_allow_local:
+        log.warning(
+            "local webhooks",
+            reason="WEBHOOK_ALLOW_LOCAL is 1: they may go to this machine, by http",
+        )
+    return Egress(allow_loopback=settings.webhook_allow_local)
 
 
 def wire_drainer(settings: Settings) -> Drainer | None:

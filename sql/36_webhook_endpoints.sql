@@ -87,7 +87,8 @@ declare
     made public.webhook_endpoints;
 begin
     perform pg_advisory_xact_lock(hashtextextended('endpoints:' || owner, 2));
-    if (select count(*) from public.webhook_endpoints e where e.user_id = owner) >= most then
+    -- A conversation's webhook is one for each conversation anyway.
+    if (select count(*) from public.webhook_endpoints e where e.user_id = owner and e.conversation_id is null) >= most then
         return jsonb_build_object('outcome', 'too_many');
     end if;
     insert into public.webhook_endpoints (user_id, url, description, event_types, headers, rate_per_minute, concurrency,

@@ -1,2 +1,2 @@
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is '0880191de1bf';
+comment on function public.describe_schema() is 'c999aaad495e';

@@ -2248,7 +2248,8 @@ declare
     made public.webhook_endpoints;
 begin
     perform pg_advisory_xact_lock(hashtextextended('endpoints:' || owner, 2));
-    if (select count(*) from public.webhook_endpoints e where e.user_id = owner) >= most then
+    -- A conversation's webhook is one for each conversation anyway.
+    if (select count(*) from public.webhook_endpoints e where e.user_id = owner and e.conversation_id is null) >= most then
         return jsonb_build_object('outcome', 'too_many');
     end if;
     insert into public.webhook_endpoints (user_id, url, description, event_types, headers, rate_per_minute, concurrency,
@@ -4200,4 +4201,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is '0880191de1bf';
+comment on function public.describe_schema() is 'c999aaad495e';

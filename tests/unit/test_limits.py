@@ -13,8 +13,8 @@ from limits.errors import StorageError
 from limits.storage import Storage
 
 from services.counters import MemoryCounters, counters
-from services.errors import SettingsError
-from services.limits import Limit, Limits, network
+from services.errors import SettingsError, TooManyRequests
+from services.limits import Allowance, Limit, Limits, network
 from services.local.ports import HOST
 from tests.redis_server import redis_server
 
@@ -79,6 +79,45 @@ def test_counting_starts_anew_after_a_minute(monkeypatch: pytest.MonkeyPatch) ->
     assert refused is not None
     assert refused.retry_after == 60
     assert counted.fail("192.0.2.1") is None
+
+
+def test_who_is_admitted_is_told_what_is_left_and_until_when(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1_000_000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    limit = Limit(counters("memory://"), 2)
+
+    told = [limit.spend("too many", "ada"), limit.spend("too many", "grace")]
+    now += 20.5
+    told += [limit.spend("too many", "ada")]
+    with pytest.raises(TooManyRequests, match="too many") as refused:
+        limit.spend("too many", "ada")
+    now += 40
+    told += [limit.spend("too many", "ada")]
+
+    assert told == [
+        Allowance(limit=2, remaining=1, reset=60),
+        Allowance(limit=2, remaining=1, reset=60),
+        Allowance(limit=2, remaining=0, reset=40),
+        Allowance(limit=2, remaining=1, reset=60),
+    ]
+    assert (refused.value.limit, refused.value.retry_after) == (2, 40)
+
+
+def test_redis_tells_what_is_left_too(redis_url: str) -> None:
+    counters(redis_url).reset()
+    limit = Limit(counters(redis_url), 3)
+
+    told = [limit.spend("too many", "ada") for _ in range(3)]
+
+    assert [allowance and allowance.remaining for allowance in told] == [2, 1, 0]
+    assert all(allowance and 0 < allowance.reset <= 60 for allowance in told)
+
+
+def test_without_a_limit_or_its_counters_nothing_is_told() -> None:
+    assert Limit(counters("memory://"), 0).spend("too many", "ada") is None
+    assert Limit(Shaky(), 1).spend("too many", "ada") is None
 
 
 def test_two_processes_share_what_redis_counts(redis_url: str) -> None:

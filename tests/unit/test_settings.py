@@ -135,3 +135,24 @@ def test_reconciling_and_copying_are_checked(name: str, bad: str) -> None:
     assert load_settings(GOOD).recordings_bucket is None
     with pytest.raises(SettingsError, match=name):
         load_settings({**GOOD, name: bad})
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("WEBHOOK_ALLOW_LOCAL", "yes"),
+        ("WEBHOOK_RATE_PER_MINUTE", "0"),
+        ("WEBHOOK_RATE_PER_MINUTE", "10001"),
+        ("WEBHOOK_CONCURRENCY", "101"),
+        ("WEBHOOK_TIMEOUT", "0"),
+        ("WEBHOOK_DISABLE_AFTER_HOURS", "5 days"),
+        ("DELIVERIES_AT_ONCE", "0"),
+        ("API_REQUESTS_PER_MINUTE", "-1"),
+    ],
+)
+def test_outgoing_webhooks_are_checked(name: str, bad: str) -> None:
+    assert load_settings({**GOOD, "WEBHOOK_ALLOW_LOCAL": "1"}).webhook_allow_local is True
+    assert load_settings({**GOOD, "WEBHOOK_ALLOW_LOCAL": "0"}).webhook_allow_local is False
+    assert load_settings(GOOD).webhook_allow_local is False
+    with pytest.raises(SettingsError, match=name):
+        load_settings({**GOOD, name: bad})

@@ -86,11 +86,11 @@ class Flaky(Database):
         super().__init__(settings)
         self.faults = faults
 
-    def _call(self, function: str, arguments: Any) -> Any:
+    def call(self, function: str, arguments: Any) -> Any:
         kind, _, when = self.faults.get(function, "").partition(" ")
         if when == "before":
             self._fail(kind)
-        answer = super()._call(function, arguments)
+        answer = super().call(function, arguments)
         if when == "after":
             self._fail(kind)
         return answer

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import jwt
@@ -18,18 +17,18 @@ import pytest
 
 from services.local.stack import LocalStack
 from services.schema_version import SCHEMA_VERSION
+from tests.command import convohooks
 from tests.database.events import new_conversation_id
 from tests.redis_server import redis_server
 from tests.stack import start_service
 from tests.web.caller import SETTINGS
 
-CONVOHOOKS = Path(sys.executable).with_name("convohooks")
 QUIET = """
     update private.webhook_inbox set state = 'processed', next_attempt_at = null
     where state in ('received', 'failed', 'dead')
 """
 
-Doctor = Callable[..., subprocess.CompletedProcess[str]]
+Doctor = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture(name="port", scope="module")
@@ -46,21 +45,18 @@ def _doctor(stack: LocalStack, port: str, db: psycopg.Connection, tmp_path: Path
     db.execute(QUIET)
     own = {**os.environ, **stack.env(), **SETTINGS, "PORT": port, "COLUMNS": "250"}
 
-    def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-        command = [str(CONVOHOOKS), "doctor", *arguments]
-        return subprocess.run(
-            command, env={**own, **env}, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+    def run(*arguments: str, **env: str) -> CompletedProcess[str]:
+        return convohooks("doctor", *arguments, env={**own, **env}, cwd=tmp_path)
 
     return run
 
 
-def findings(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def findings(done: CompletedProcess[str]) -> dict[str, Any]:
     assert done.stderr == ""
     return {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
 
 
-def failed(done: subprocess.CompletedProcess[str]) -> list[str]:
+def failed(done: CompletedProcess[str]) -> list[str]:
     assert done.returncode == 1
     return [name for name, finding in findings(done).items() if finding["state"] == "fail"]
 

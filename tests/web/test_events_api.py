@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import uuid
-from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import psycopg
 import pytest
 
 from services.local.stack import LocalStack
+from tests.command import convohooks
 from tests.database.events import make_conversation, new_conversation_id, rows
 from tests.web.caller import Caller, utterance
 from tests.web.people import Account, make_admin, sign_up
 
 URL = "/api/webhook-events"
-CONVOHOOKS = str(Path(sys.executable).with_name("convohooks"))
 
 
 @pytest.fixture(name="admin")
@@ -168,11 +166,9 @@ def test_only_dead_events_can_be_purged(
     assert states(db, conversation) == ["processed", "processed"]
 
 
-def command(stack: LocalStack, *arguments: str) -> subprocess.CompletedProcess[str]:
+def command(stack: LocalStack, *arguments: str) -> CompletedProcess[str]:
     env = {**os.environ, **stack.env(), "COLUMNS": "200"}
-    return subprocess.run(
-        [CONVOHOOKS, "events", *arguments], env=env, capture_output=True, text=True, check=False
-    )
+    return convohooks("events", *arguments, env=env)
 
 
 def test_command_line_does_the_same(

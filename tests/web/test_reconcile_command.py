@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import psycopg
 import pytest
 
 from services.local.stack import LocalStack
+from tests.command import convohooks
 from tests.database.events import make_conversation, new_conversation_id, rows
 from tests.tavus_fake import FakeTavus, fake_tavus
 
-CONVOHOOKS = Path(sys.executable).with_name("convohooks")
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture(name="tavus")
@@ -31,15 +29,8 @@ def _tavus() -> Iterator[FakeTavus]:
 def _command(stack: LocalStack, tavus: FakeTavus, tmp_path: Path) -> Command:
     env = {**os.environ, **stack.env(), **tavus.settings(), "COLUMNS": "200"}
 
-    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [CONVOHOOKS, "reconcile", *arguments],
-            env={**env, **more},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def run(*arguments: str, **more: str) -> CompletedProcess[str]:
+        return convohooks("reconcile", *arguments, env={**env, **more}, cwd=tmp_path)
 
     return run
 

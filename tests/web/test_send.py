@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import psycopg
@@ -17,12 +16,11 @@ from services.local.stack import LocalStack
 from services.providers import providers
 from services.sending import call_of, renewed, sample, sample_names
 from services.settings import load_settings
+from tests.command import convohooks
 from tests.database.events import rows
 from tests.web.caller import SETTINGS
 
-CONVOHOOKS = Path(sys.executable).with_name("convohooks")
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture(name="environment")
@@ -32,20 +30,13 @@ def _environment(stack: LocalStack) -> dict[str, str]:
 
 @pytest.fixture(name="run")
 def _run(environment: dict[str, str], tmp_path: Path) -> Run:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(CONVOHOOKS), *arguments],
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def run(*arguments: str) -> CompletedProcess[str]:
+        return convohooks(*arguments, env=environment, cwd=tmp_path)
 
     return run
 
 
-def sent(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+def sent(done: CompletedProcess[str]) -> list[dict[str, Any]]:
     assert done.stderr == ""
     told: list[dict[str, Any]] = json.loads(done.stdout)
     return told

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import httpx
@@ -18,13 +17,12 @@ import pytest
 
 from services.local.stack import LocalStack
 from services.spool import Counts, Spool
+from tests.command import convohooks
 from tests.database.events import new_conversation_id, rows
 from tests.stack import start_service
 from tests.web.caller import SETTINGS
 
-CONVOHOOKS = Path(sys.executable).with_name("convohooks")
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture(name="path")
@@ -47,15 +45,8 @@ def _spool(path: Path) -> Spool:
 def _command(stack: LocalStack, path: Path, tmp_path: Path) -> Command:
     env = {**os.environ, **stack.env(), "SPOOL_PATH": str(path), "COLUMNS": "200"}
 
-    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [CONVOHOOKS, "spool", *arguments],
-            env={**env, **more},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def run(*arguments: str, **more: str) -> CompletedProcess[str]:
+        return convohooks("spool", *arguments, env={**env, **more}, cwd=tmp_path)
 
     return run
 

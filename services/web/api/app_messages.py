@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.validation import check_content_type
 from services.web.api.arguments import read_json
+from services.web.api.caller import caller
 from services.web.webhooks import inbound
 from services.wiring import Services
 
@@ -47,7 +48,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.post("/api/conversations/<path:conversation_id>/app-messages")
     def relay(conversation_id: str) -> dict[str, object]:
-        person = services.people.person(request.headers.get("Authorization"))
+        person = caller(services)
         request.max_content_length = MAX_BODY
         check_content_type(request.content_type or "")
         call = inbound(request)

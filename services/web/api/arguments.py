@@ -33,6 +33,22 @@ def read_body(model: type[Model], request: Request) -> Model:
     return read_json(model, inbound(request).body)
 
 
+def read_optional(model: type[Model], request: Request) -> Model:
+    """Return a request's body as a model, like `read_body`; none stands for an empty object."""
+    check_content_type(request.content_type or "")
+    return read_json(model, inbound(request).body or b"{}")
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return what names a request so that its repeat is known. Raises Unprocessable."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
+        raise Unprocessable("Idempotency-Key: 1 to 255 printable ASCII characters are wanted.")
+    return key
+
+
 def read_json(model: type[Model], body: bytes) -> Model:
     """Return a JSON object as a model; raises like `read_body`."""
     fields = parse_object(body)

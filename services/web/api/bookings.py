@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from services.bookings import NewBooking
 from services.web.api.arguments import read_body
+from services.web.api.caller import caller
 from services.wiring import Services
 
 
@@ -34,7 +35,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.post("/api/bookings")
     def request_booking() -> Response:
-        person = services.people.person(request.headers.get("Authorization"))
+        person = caller(services)
         row = services.bookings.request(person, read_body(NewBooking, request))
         made = BookingRequest.model_validate(row)
         return Response(made.model_dump_json(), 201, content_type="application/json")

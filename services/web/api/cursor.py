@@ -1,12 +1,14 @@
-"""A place in a list that is read newest first."""
+"""Lists that are read newest first, page by page."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from services.database import execute
 
 
 class Cursor(BaseModel):
@@ -26,9 +28,9 @@ class Cursor(BaseModel):
         return cls.model_validate({"at": at or None, "id": row_id or None})
 
     @classmethod
-    def of(cls, at: datetime | None, row_id: UUID) -> str:
-        """Return the text that names the place of a row."""
-        return f"{at.isoformat().replace('+00:00', 'Z') if at else ''},{row_id}"
+    def of(cls, row: dict[str, Any], column: str) -> str:
+        """Return the text that names the place of a row, by a column of times."""
+        return f"{(row[column] or '').replace('+00:00', 'Z')},{row['id']}"
 
     def filter(self, column: str) -> str:
         """Return PostgREST's condition for what comes after this place, by a column of times."""
@@ -43,3 +45,33 @@ class Cursor(BaseModel):
 def read_cursor(value: Any) -> Any:
     """Return the cursor of a parameter, for a model that checks it."""
     return Cursor.read(value) if isinstance(value, str) else value
+
+
+class PageQuery(BaseModel):
+    """What may be asked of a list: `before` is the `next` of the page ahead.
+
+    An unknown parameter is refused: it would silently not filter.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=50, ge=1, le=200)
+    before: Annotated[Cursor | None, BeforeValidator(read_cursor)] = None
+
+
+def read_page(
+    rows: Any, query: PageQuery, model: type[BaseModel], column: str = "created_at"
+) -> dict[str, Any]:
+    """Return a page of rows, newest first by a column of times, as {data, next}.
+
+    `next` is null on the last page.
+    """
+    if query.before is not None:
+        rows = rows.or_(query.before.filter(column))
+    rows = rows.order(column, desc=True, nullsfirst=False).order("id", desc=True)
+    found = execute(rows.limit(query.limit + 1)).data
+    data = found[: query.limit]
+    return {
+        "data": [model.model_validate(row).model_dump(mode="json") for row in data],
+        "next": Cursor.of(data[-1], column) if len(found) > len(data) else None,
+    }

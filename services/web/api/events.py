@@ -15,6 +15,7 @@ from services.errors import NotFound
 from services.inbox import EventFilter, EventSummary, StoredEvent
 from services.validation import parse_object
 from services.web.api.arguments import read
+from services.web.api.caller import admin
 from services.wiring import Services
 
 
@@ -52,7 +53,7 @@ def blueprint(services: Services) -> Blueprint:
     @routes.before_request
     def require_admin() -> None:
         if request.method != "OPTIONS":
-            services.people.admin(request.headers.get("Authorization"))
+            admin(services)
 
     @routes.get("")
     def list_events() -> dict[str, object]:

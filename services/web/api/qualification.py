@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from services.database import execute
 from services.web.api.arguments import read
-from services.web.api.cursor import Cursor, read_cursor
+from services.web.api.caller import caller
+from services.web.api.cursor import PageQuery, read_page
 from services.wiring import Services
 
 COLUMNS = (
@@ -20,14 +20,10 @@ COLUMNS = (
 )
 
 
-class Query(BaseModel):
-    """What may be asked. An unknown parameter is refused: it would silently not filter."""
-
-    model_config = ConfigDict(extra="forbid")
+class Query(PageQuery):
+    """What may be asked."""
 
     conversation_id: str | None = Field(default=None, min_length=1, max_length=255)
-    limit: int = Field(default=50, ge=1, le=200)
-    before: Annotated[Cursor | None, BeforeValidator(read_cursor)] = None
 
 
 class Qualification(BaseModel):
@@ -47,39 +43,18 @@ class Qualification(BaseModel):
     updated_at: datetime | None
 
 
-class Page(BaseModel):
-    """A page of rows; `next` is the `before` of the next page, null on the last."""
-
-    data: list[Qualification]
-    next: str | None
-
-
 def blueprint(services: Services) -> Blueprint:
     """Return the route."""
     routes = Blueprint("qualification", __name__)
 
     @routes.get("/api/qualification-data")
     def qualification_data() -> dict[str, object]:
-        person = services.people.person(request.headers.get("Authorization"))
+        person = caller(services)
         query = read(Query, request.args.to_dict(flat=True))
         reads = services.database.as_person(person.token).from_("qualification_data")
         rows = reads.select(COLUMNS)
         if query.conversation_id is not None:
             rows = rows.eq("conversation_id", query.conversation_id)
-        if query.before is not None:
-            rows = rows.or_(query.before.filter("received_at"))
-        rows = (
-            rows.order("received_at", desc=True, nullsfirst=False)
-            .order("id", desc=True)
-            .limit(query.limit + 1)
-        )
-        return _page(execute(rows).data, query.limit).model_dump(mode="json")
+        return read_page(rows, query, Qualification, "received_at")
 
     return routes
-
-
-def _page(rows: list[dict[str, Any]], limit: int) -> Page:
-    data = [Qualification.model_validate(row) for row in rows[:limit]]
-    if len(rows) <= limit:
-        return Page(data=data, next=None)
-    return Page(data=data, next=Cursor.of(data[-1].received_at, data[-1].id))
