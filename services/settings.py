@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from cryptography.fernet import Fernet
 from dotenv import dotenv_values
 
 from services.errors import SettingsError
@@ -72,6 +73,7 @@ class Settings:
     openai_base_url: str = OPENAI_BASE_URL
     openai_model: str = "gpt-4o-mini"
     openai_timeout: float = 60.0
+    webhook_secrets_keys: tuple[str, ...] = field(default=(), repr=False)
     webhook_allow_local: bool = False
     webhook_rate_per_minute: int = 100
     webhook_concurrency: int = 10
@@ -178,6 +180,7 @@ class _Reader:
             openai_base_url=self.optional(("OPENAI_BASE_URL",), _url, OPENAI_BASE_URL),
             openai_model=self.optional(("OPENAI_MODEL",), _header, "gpt-4o-mini"),
             openai_timeout=self.optional(("OPENAI_TIMEOUT",), _seconds, 60.0),
+            webhook_secrets_keys=self.optional(("WEBHOOK_SECRETS_KEY",), _fernet_keys, ()),
             webhook_allow_local=self.optional(("WEBHOOK_ALLOW_LOCAL",), _switch, False),
             webhook_rate_per_minute=self.optional(("WEBHOOK_RATE_PER_MINUTE",), _rate, 100),
             webhook_concurrency=self.optional(("WEBHOOK_CONCURRENCY",), _concurrency, 10),
@@ -348,6 +351,16 @@ def _named_list(text: str) -> tuple[tuple[str, str], ...]:
     if not all(name.strip() and secret.strip() for name, _, secret in pairs):
         raise ValueError("is no list of id=secret")
     return tuple((name.strip(), secret.strip()) for name, _, secret in pairs)
+
+
+def _fernet_keys(text: str) -> tuple[str, ...]:
+    keys = _list(text)
+    for key in keys:
+        try:
+            Fernet(key)
+        except ValueError:
+            raise ValueError("holds no key of 32 bytes in URL-safe base64") from None
+    return keys
 
 
 def _header_list(text: str) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ from services.outgoing.deliveries import TIDY_EVERY, Deliveries
 from services.outgoing.endpoints import Endpoints
 from services.outgoing.messages import Messages
 from services.outgoing.store import OutgoingStore
+from services.outgoing.vault import Vault
 from services.people import People
 from services.processing import WebhookProcessingService
 from services.provider import Lookups, Provider
@@ -102,7 +103,7 @@ def wire(settings: Settings) -> Services:
     drainer = Drainer(spool, writer) if spool else None
     understanding = WebhookEventProcessingService(lookups=lookups)
     ingestion = WebhookDataIngestionService(writer=writer, keep=drainer.keep if drainer else None)
-    store = OutgoingStore(database=database)
+    store = _store(settings, database)
     egress = _egress_to_customers(settings)
     return Services(
         settings=settings,
@@ -160,7 +161,7 @@ def _chores(settings: Settings, database: Database) -> tuple[Chore, ...]:
     return (
         Chore(name="retention", every=RETENTION_EVERY, work=retention.prune),
         Chore(name="orphans", every=ORPHANS_EVERY, work=orphans.work),
-        Chore(name="deliveries", every=TIDY_EVERY, work=OutgoingStore(database=database).tidy),
+        Chore(name="deliveries", every=TIDY_EVERY, work=_store(settings, database).tidy),
         *_reconciling(settings),
         *_copying(settings, database),
         *_analyzing(settings, database),
@@ -232,13 +233,17 @@ def _subscribing(settings: Settings) -> tuple[Chore, ...]:
 def wire_deliveries(settings: Settings) -> Deliveries:
     """Build what sends webhooks to customers beside the worker."""
     return Deliveries(
-        store=OutgoingStore(database=Database(settings)),
+        store=_store(settings, Database(settings)),
         sender=Sender(egress=_egress_to_customers(settings), timeout=settings.webhook_timeout),
         at_once=settings.deliveries_at_once,
         rate=settings.webhook_rate_per_minute,
         concurrency=settings.webhook_concurrency,
         disable_after=3600.0 * settings.webhook_disable_after_hours,
     )
+
+
+def _store(settings: Settings, database: Database) -> OutgoingStore:
+    return OutgoingStore(database=database, vault=Vault(settings.webhook_secrets_keys))
 
 
 def _egress_to_customers(settings: Settings) -> Egress:

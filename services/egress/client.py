@@ -15,9 +15,11 @@ from services.egress.address_table import is_loopback, refusal
 from services.egress.timed_socket import TimedSocket
 from services.egress.url_target import BadUrl, Target, read_target
 from services.egress.wire import (
+    LONGEST_HEAD,
     AddressRefused,
     Answer,
     AnswerTooLarge,
+    FinalResponse,
     Stream,
     Unreachable,
     chunks,
@@ -86,18 +88,23 @@ class Egress:
     ) -> Answer:
         """Make one call of `timeout` seconds at most, and return what came back, whatever status.
 
-        Of the answer's body `max_bytes` are read. Raises AddressRefused and Unreachable.
+        Of the answer's body `max_bytes` are read; raises AddressRefused and Unreachable, also for
+        a body that ends before it should.
         """
         started = time.monotonic()
-        with self._opened(method, url, headers, body, started + timeout) as response:
+        deadline = started + timeout
+        with self._opened(method, url, headers, body, deadline) as (response, sock):
+            sock.take(LONGEST_HEAD + max_bytes)
             with told():
-                read = read_up_to(response, max_bytes + 1)
+                read, is_short = read_up_to(response, max_bytes + 1)
+            if is_short and not sock.is_cut:
+                raise Unreachable("The answer ended too early.")
             return Answer(
                 status=response.status,
                 headers=headers_of(response),
                 body=read[:max_bytes],
                 duration=time.monotonic() - started,
-                truncated=len(read) > max_bytes,
+                truncated=len(read) > max_bytes or sock.is_cut,
             )
 
     @contextmanager
@@ -117,7 +124,9 @@ class Egress:
         when the body ends before it should.
         """
         deadline = time.monotonic() + timeout
-        with self._opened(method, url, headers, body, deadline) as response:
+        with self._opened(method, url, headers, body, deadline) as (response, sock):
+            # What frames the chunks of a body is part of what comes.
+            sock.take(LONGEST_HEAD + 2 * max_bytes)
             if (response.length or 0) > max_bytes:
                 raise AnswerTooLarge(f"The answer has {response.length} bytes, over {max_bytes}.")
             yield Stream(
@@ -134,20 +143,25 @@ class Egress:
         headers: Mapping[str, str] | None,
         body: bytes | None,
         deadline: float,
-    ) -> Iterator[http.client.HTTPResponse]:
+    ) -> Iterator[tuple[http.client.HTTPResponse, TimedSocket]]:
         target = self._target(url)
         sent = sendable(headers or {})
         sent |= {"Host": target.authority, "Connection": "close", "Accept-Encoding": "identity"}
         connection = http.client.HTTPConnection(target.host, target.port)
+        connection.response_class = FinalResponse
         with ExitStack() as open_ones:
             open_ones.callback(connection.close)
             with told():
-                connection.sock = self._connect(target, deadline)
+                connection.sock = sock = self._connect(target, deadline)
+                sock.take(LONGEST_HEAD)
                 send(connection, method, target.path, body, sent)
                 response = connection.getresponse()
             # The response reads from a file of its own, which `connection.close` leaves open.
             open_ones.callback(response.close)
-            yield response
+            # http.client takes the end of what comes for the end of the head.
+            if sock.has_ended:
+                raise Unreachable(f"The answer has no head that ends within {LONGEST_HEAD} bytes.")
+            yield response, sock
 
     def _target(self, url: str) -> Target:
         try:
@@ -171,7 +185,10 @@ class Egress:
                 return self._secured(self._dial(address, target.port, seconds), target, deadline)
             except OSError as problem:
                 error = problem
-        raise Unreachable(f"{target.host} takes no connection ({name(error)}).")
+        raise Unreachable(
+            f"{target.host} takes no connection ({name(error)}).",
+            timed_out=error is None or isinstance(error, TimeoutError),
+        )
 
     def _secured(self, sock: socket.socket, target: Target, deadline: float) -> TimedSocket:
         try:
@@ -208,7 +225,10 @@ class Egress:
         asking.join(max(seconds, 0))
         answer = found[0] if found else TimeoutError()
         if isinstance(answer, OSError):
-            raise Unreachable(f"{target.host} cannot be resolved ({name(answer)}).")
+            raise Unreachable(
+                f"{target.host} cannot be resolved ({name(answer)}).",
+                timed_out=isinstance(answer, TimeoutError),
+            )
         return answer
 
     def _check_address(self, target: Target, address: str) -> None:

@@ -1,18 +1,23 @@
 """A socket whose every read and write ends at one deadline, as `http.client` uses one.
 
-A socket's own timeout starts anew with every byte: who sends one a second is never late.
+A socket's own timeout starts anew with every byte: who sends one a second is never late. And who
+sends without end is read so far and no further.
 """
 
 from __future__ import annotations
 
 import io
 import socket
+import sys
 import time
 from typing import Any
 
 
 class TimedSocket:
-    """Sends, and is read as a file, until the deadline; then it raises TimeoutError."""
+    """Sends, and is read as a file, until the deadline; then it raises TimeoutError.
+
+    A file that was read to its end `has_ended`; where `take` ended it, the socket `is_cut`.
+    """
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         """Take a connected socket and the end of its time on the monotonic clock."""
@@ -20,6 +25,12 @@ class TimedSocket:
         self._deadline = deadline
         self._files = 0
         self._closed = False
+        self._left = sys.maxsize
+        self.is_cut = self.has_ended = False
+
+    def take(self, most: int) -> None:
+        """Read so many bytes from now on, and no more."""
+        self._left = most
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send all of it in time."""
@@ -29,9 +40,15 @@ class TimedSocket:
             view = view[self._sock.send(view, flags) :]
 
     def recv_into(self, buffer: Any) -> int:
-        """Read what is there in time."""
+        """Read what is there in time; nothing any more once all was read that may be."""
         self._allow()
-        return self._sock.recv_into(buffer)
+        if self._left == 0:
+            self.is_cut = self.has_ended = True
+            return 0
+        size = self._sock.recv_into(memoryview(buffer)[: self._left])
+        self._left -= size
+        self.has_ended = size == 0
+        return size
 
     def makefile(self, mode: str = "rb", buffering: int | None = None) -> io.BufferedReader:
         """Return a file to read the answer from; the socket lives as long as it."""

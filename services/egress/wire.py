@@ -7,10 +7,13 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from services.errors import BadGateway
 
 CHUNK = 65536
+LONGEST_HEAD = 65536
+"""Bytes that all may have that comes before the body of an answer."""
 # What describes the message and the connection is ours to say.
 OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 # http.client lets spaces through: https://www.rfc-editor.org/rfc/rfc9110#name-tokens
@@ -30,7 +33,12 @@ class AddressRefused(EgressError):
 
 
 class Unreachable(EgressError):
-    """Nobody answered in time, or not in HTTP."""
+    """Nobody answered in time, or not in HTTP; `timed_out` when it was for the time."""
+
+    def __init__(self, detail: str | None = None, *, timed_out: bool = False) -> None:
+        """Keep whether more time might have helped."""
+        super().__init__(detail)
+        self.timed_out = timed_out
 
 
 class AnswerTooLarge(EgressError):
@@ -57,6 +65,17 @@ class Stream:
     status: int
     headers: Mapping[str, str]
     chunks: Iterator[bytes]
+
+
+class FinalResponse(http.client.HTTPResponse):
+    """Reads on until the final answer: `http.client` skips no interim one (1xx) but 100."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if status >= HTTPStatus.OK or status == HTTPStatus.SWITCHING_PROTOCOLS:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
 
 
 def sendable(headers: Mapping[str, str]) -> dict[str, str]:
@@ -86,7 +105,9 @@ def told() -> Iterator[None]:
     try:
         yield
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise Unreachable(f"The call was not answered ({name(error)}).") from error
+        raise Unreachable(
+            f"The call was not answered ({name(error)}).", timed_out=isinstance(error, TimeoutError)
+        ) from error
 
 
 def name(error: Exception | None) -> str:
@@ -103,13 +124,16 @@ def headers_of(response: http.client.HTTPResponse) -> dict[str, str]:
     return found
 
 
-def read_up_to(response: http.client.HTTPResponse, most: int) -> bytes:
-    """Return the body, or its beginning."""
+def read_up_to(response: http.client.HTTPResponse, most: int) -> tuple[bytes, bool]:
+    """Return the body, or its beginning, and whether it ended before it should have."""
     parts, size = [], 0
-    while size < most and (part := response.read(min(CHUNK, most - size))):
-        parts.append(part)
-        size += len(part)
-    return b"".join(parts)
+    try:
+        while size < most and (part := response.read(min(CHUNK, most - size))):
+            parts.append(part)
+            size += len(part)
+    except http.client.IncompleteRead as early:
+        return b"".join([*parts, early.partial]), True
+    return b"".join(parts), size < most and bool(response.length)
 
 
 def chunks(response: http.client.HTTPResponse, max_bytes: int) -> Iterator[bytes]:

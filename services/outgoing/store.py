@@ -6,25 +6,29 @@ Every method raises Unavailable when it may work later, DatabaseRefused when it 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from services.database import Database
+from services.outgoing.vault import Vault
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingStore:
-    """Endpoints, messages that people add, and deliveries. Ids are texts of UUIDs."""
+    """Endpoints, messages that people add, and deliveries. Ids are texts of UUIDs.
+
+    Secrets go in and come out as they are; in the database they are as the vault seals them.
+    """
 
     database: Database
+    vault: Vault = field(default_factory=Vault)
 
     def create_endpoint(self, owner: str, endpoint: Row, secret: str, most: int) -> Row:
         """Make an endpoint; return {outcome: created | too_many, row}."""
-        return self._row(
-            "create_endpoint", owner=owner, endpoint=endpoint, secret=secret, most=most
-        )
+        arguments = {"owner": owner, "endpoint": endpoint, "secret": self.vault.seal(secret)}
+        return self._row("create_endpoint", **arguments, most=most)
 
     def change_endpoint(self, owner: str, endpoint_id: str, change: Row) -> Row | None:
         """Change the columns that are named; return the row, None when it is not theirs."""
@@ -36,7 +40,8 @@ class OutgoingStore:
 
     def rotate_secret(self, owner: str, endpoint_id: str, secret: str, overlap: float) -> bool:
         """Sign with a new secret, for `overlap` seconds with the older ones too."""
-        arguments = {"owner": owner, "endpoint_id": endpoint_id, "secret": secret}
+        sealed = self.vault.seal(secret)
+        arguments = {"owner": owner, "endpoint_id": endpoint_id, "secret": sealed}
         return bool(self._ask("rotate_endpoint_secret", **arguments, overlap_seconds=overlap))
 
     def configure_conversation(
@@ -44,7 +49,8 @@ class OutgoingStore:
     ) -> Row | None:
         """Set the webhook of a conversation's row; return {created, row}."""
         arguments = {"owner": owner, "conversation": conversation, "webhook": webhook}
-        return self._found("configure_conversation_webhook", **arguments, secret=secret)
+        sealed = self.vault.seal(secret)
+        return self._found("configure_conversation_webhook", **arguments, secret=sealed)
 
     def remove_conversation_webhook(self, owner: str, conversation: str) -> bool:
         """Remove the webhook of a conversation's row; return whether there was one."""
@@ -84,7 +90,10 @@ class OutgoingStore:
     def claim(self, claim: str, most: int, lease: float, rate: int, concurrency: int) -> Row:
         """Claim due deliveries for `lease` seconds; return {deliveries, due_seconds}."""
         arguments: dict[str, Any] = {"claim": claim, "most": most, "lease_seconds": lease}
-        return self._row("claim_deliveries", **arguments, rate=rate, concurrency=concurrency)
+        told = self._row("claim_deliveries", **arguments, rate=rate, concurrency=concurrency)
+        for delivery in told["deliveries"]:
+            delivery["secrets"] = self.vault.opened(delivery["secrets"] or ())
+        return told
 
     def finish(self, batch: Sequence[Mapping[str, Any]], disable_after: float) -> list[Row]:
         """Write down attempts that ended; return [{id, outcome, disabled}]."""

@@ -147,6 +147,8 @@ def test_reconciling_and_copying_are_checked(name: str, bad: str) -> None:
         ("WEBHOOK_TIMEOUT", "0"),
         ("WEBHOOK_DISABLE_AFTER_HOURS", "5 days"),
         ("DELIVERIES_AT_ONCE", "0"),
+        ("WEBHOOK_SECRETS_KEY", "not-a-key"),
+        ("WEBHOOK_SECRETS_KEY", "é" * 44),
         ("API_REQUESTS_PER_MINUTE", "-1"),
     ],
 )

@@ -1,0 +1,162 @@
+"""Sends what is due: claims deliveries, makes an attempt of each, writes down how it ended.
+
+Any number of workers may run, on any hosts: a claim is a lease, and only who holds it can finish.
+What a worker cannot finish comes back when its lease ends, under the same `webhook-id`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+
+from services.errors import ConvohooksError
+from services.outgoing.attempt import Attempt, Claimed
+from services.outgoing.crew import Crew
+from services.outgoing.finisher import Ended, Finisher
+
+BATCH = 64
+MARGIN = 15.0
+"""Seconds by which a lease outlasts an attempt."""
+LATE = 10.0
+"""Seconds after which an attempt is not begun any more: it might outlast its lease."""
+PACE, SOON, IDLE = 0.02, 0.1, 1.0
+"""Seconds between two looks: at the least, while deliveries go out, while none does."""
+LATELY = 2.0
+"""Seconds without a delivery that still count as if they went out."""
+AWAY = 5.0
+"""Seconds to wait when Supabase cannot be reached."""
+TIDY_EVERY = 60.0
+"""Seconds between two rounds of forgetting what has run out."""
+GRACE, LAST = 10.0, 3.0
+"""Seconds for the attempts in hand when the worker stops, and to write them down."""
+
+log = structlog.get_logger()
+
+
+class Store(Protocol):
+    """Where deliveries wait."""
+
+    def claim(
+        self, claim: str, most: int, lease: float, rate: int, concurrency: int
+    ) -> dict[str, Any]:
+        """Return {deliveries, due_seconds}."""
+
+    def finish(
+        self, batch: Sequence[Mapping[str, Any]], disable_after: float
+    ) -> list[dict[str, Any]]:
+        """Return {id, outcome, disabled} of each."""
+
+
+class Sends(Protocol):
+    """What makes attempts."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one takes at most."""
+
+    def send(self, delivery: Claimed, at: datetime) -> Attempt:
+        """Make one; never raises."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A claim as it was made; `sent` and `answered` are by the monotonic clock."""
+
+    id: str
+    sent: float
+    answered: float
+    now: datetime
+    """The database's time: the host's clock may jump."""
+
+    def time(self) -> datetime:
+        """Return what time it is now, by the database."""
+        return self.now + timedelta(seconds=time.monotonic() - self.answered)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deliveries:
+    """Works until told to stop. `rate` a minute and `concurrency` are of an endpoint that has no
+    limits of its own; `disable_after` are the seconds of nothing but failures that disable one.
+    """
+
+    store: Store
+    sender: Sends
+    at_once: int
+    rate: int
+    concurrency: int
+    disable_after: float
+
+    def run(self, stopping: threading.Event) -> None:
+        """Work until `stopping` is set; what has been begun by then is ended, if it ends soon."""
+        crew = Crew(self.at_once)
+        finisher = Finisher(store=self.store, disable_after=self.disable_after)
+        finishing = finisher.start()
+        busy_until = 0.0
+        while not stopping.is_set():
+            finisher.finished.clear()
+            pause, claimed = self._turn_or_complain(crew, finisher, stopping)
+            now = time.monotonic()
+            busy_until = now + LATELY if claimed else busy_until
+            if not stopping.wait(PACE):
+                finisher.finished.wait(min(pause, SOON) if now < busy_until else pause)
+        left = crew.join(GRACE)
+        if left:
+            log.warning("deliveries left", amount=left)
+        finisher.stop()
+        finishing.join(LAST)
+
+    def _turn_or_complain(
+        self, crew: Crew, finisher: Finisher, stopping: threading.Event
+    ) -> tuple[float, int]:
+        try:
+            return self._turn(crew, finisher)
+        except ConvohooksError as error:
+            log.warning("deliveries wait", reason=error.detail)
+        except Exception:  # a defect at one delivery must not end the others
+            log.exception("deliveries wait")
+        stopping.wait(AWAY)
+        return 0.0, 0
+
+    def _turn(self, crew: Crew, finisher: Finisher) -> tuple[float, int]:
+        """Begin what may begin; return the seconds until more may, and how many began."""
+        most = min(crew.free(), BATCH)
+        if most <= 0:
+            return SOON, 0
+        claim_id, sent = str(uuid.uuid4()), time.monotonic()
+        told = self.store.claim(claim_id, most, self._lease, self.rate, self.concurrency)
+        answered = time.monotonic()
+        for delivery in told["deliveries"]:
+            now = datetime.fromisoformat(delivery["now"])
+            claim = Claim(id=claim_id, sent=sent, answered=answered, now=now)
+            crew.do(partial(self._attempt, delivery, claim, finisher))
+        claimed = len(told["deliveries"])
+        return 0.0 if claimed == most else _pause(told["due_seconds"]), claimed
+
+    def _attempt(self, delivery: Claimed, claim: Claim, finisher: Finisher) -> None:
+        if time.monotonic() > claim.sent + LATE:
+            log.warning("delivery comes too late", delivery_id=delivery["id"])
+            return
+        attempt = self.sender.send(delivery, claim.time())
+        held_until = claim.sent + self._lease
+        finisher.put(
+            Ended(delivery=delivery, claim=claim.id, held_until=held_until, attempt=attempt)
+        )
+
+    @property
+    def _lease(self) -> float:
+        return self.sender.timeout + MARGIN
+
+
+def _pause(due_seconds: float | None) -> float:
+    """Return the seconds to wait; what is due and was not claimed is over a limit."""
+    if due_seconds is None:
+        return IDLE
+    return min(due_seconds, IDLE) if due_seconds > 0 else SOON
