@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "c999aaad495e"
+SCHEMA_VERSION = "7ae2c853774d"

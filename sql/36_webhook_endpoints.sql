@@ -59,10 +59,12 @@ create table if not exists private.endpoint_state (
     last_claimed_at timestamptz not null default '-infinity',
     blocked_until timestamptz not null default '-infinity',
     is_suspect boolean not null default false,
+    is_proven boolean not null default false,
     failing_since timestamptz,
     failures integer not null default 0
 );
 comment on column private.endpoint_state.is_suspect is 'Its last attempts timed out: one at a time goes out until one arrives, so that it holds few of the workers'' places.';
+comment on column private.endpoint_state.is_proven is 'Something has arrived there since it was made, or enabled again.';
 comment on column private.endpoint_state.blocked_until is 'Before then its rate lets nothing out.';
 
 alter table private.endpoint_secrets enable row level security;

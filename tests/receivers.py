@@ -256,6 +256,7 @@ def delivery(url: str, secret: str, **other: Any) -> dict[str, Any]:
         "attempt": 1,
         "tries": 1,
         "retry_schedule": [4, 8, 10],
+        "is_risky": False,
         "now": "2026-03-01T10:00:00+00:00",
         **other,
     }

@@ -23,6 +23,7 @@ class Crew:
         self._threads = 0
         # When each of those who work has begun.
         self._began: dict[object, float] = {}
+        self._risky: set[object] = set()
 
     def free(self) -> int:
         """Return how many places are free."""
@@ -31,11 +32,18 @@ class Crew:
             quick = sum(began > late for began in self._began.values())
             return min(self._places - quick, 2 * self._places - len(self._began))
 
-    def do(self, work: Callable[[], None]) -> None:
+    def risky(self) -> int:
+        """Return how many do what may take long."""
+        with self._changed:
+            return len(self._risky)
+
+    def do(self, work: Callable[[], None], *, is_risky: bool = False) -> None:
         """Do this in a thread, at once where a place is free. It may not raise."""
         key = object()
         with self._changed:
             self._began[key] = time.monotonic()
+            if is_risky:
+                self._risky.add(key)
             if self._threads < len(self._began):
                 self._threads += 1
                 threading.Thread(target=self._run, name="sender", daemon=True).start()
@@ -55,4 +63,5 @@ class Crew:
             finally:
                 with self._changed:
                     del self._began[key]
+                    self._risky.discard(key)
                     self._changed.notify_all()

@@ -27,7 +27,7 @@ MARGIN = 15.0
 """Seconds by which a lease outlasts an attempt."""
 LATE = 10.0
 """Seconds after which an attempt is not begun any more: it might outlast its lease."""
-PACE, SOON, IDLE = 0.02, 0.1, 1.0
+PACE, SOON, IDLE = 0.02, 0.1, 0.25
 """Seconds between two looks: at the least, while deliveries go out, while none does."""
 LATELY = 2.0
 """Seconds without a delivery that still count as if they went out."""
@@ -45,7 +45,7 @@ class Store(Protocol):
     """Where deliveries wait."""
 
     def claim(
-        self, claim: str, most: int, lease: float, rate: int, concurrency: int
+        self, claim: str, most: int, most_risky: int, lease: float, rate: int, concurrency: int
     ) -> dict[str, Any]:
         """Return {deliveries, due_seconds}."""
 
@@ -131,12 +131,15 @@ class Deliveries:
         if most <= 0:
             return SOON, 0
         claim_id, sent = str(uuid.uuid4()), time.monotonic()
-        told = self.store.claim(claim_id, most, self._lease, self.rate, self.concurrency)
+        # Endpoints that may hang get half of the places together: the rest is for those that work.
+        risky = max(self.at_once // 2 - crew.risky(), 0)
+        told = self.store.claim(claim_id, most, risky, self._lease, self.rate, self.concurrency)
         answered = time.monotonic()
         for delivery in told["deliveries"]:
             now = datetime.fromisoformat(delivery["now"])
             claim = Claim(id=claim_id, sent=sent, answered=answered, now=now)
-            crew.do(partial(self._attempt, delivery, claim, finisher))
+            work = partial(self._attempt, delivery, claim, finisher)
+            crew.do(work, is_risky=delivery["is_risky"])
         claimed = len(told["deliveries"])
         return 0.0 if claimed == most else _pause(told["due_seconds"]), claimed
 

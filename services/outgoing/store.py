@@ -87,10 +87,16 @@ class OutgoingStore:
         arguments = {"owner": owner, "conversation": conversation, "message": message}
         return self._found("change_message", **arguments, change=change)
 
-    def claim(self, claim: str, most: int, lease: float, rate: int, concurrency: int) -> Row:
-        """Claim due deliveries for `lease` seconds; return {deliveries, due_seconds}."""
-        arguments: dict[str, Any] = {"claim": claim, "most": most, "lease_seconds": lease}
-        told = self._row("claim_deliveries", **arguments, rate=rate, concurrency=concurrency)
+    def claim(
+        self, claim: str, most: int, most_risky: int, lease: float, rate: int, concurrency: int
+    ) -> Row:
+        """Claim due deliveries for `lease` seconds; return {deliveries, due_seconds}.
+
+        `most_risky` of them may be for endpoints that hang, or where nothing has arrived yet.
+        """
+        arguments = {"claim": claim, "most": most, "most_risky": most_risky}
+        limits = {"rate": rate, "concurrency": concurrency}
+        told = self._row("claim_deliveries", **arguments, **limits, lease_seconds=lease)
         for delivery in told["deliveries"]:
             delivery["secrets"] = self.vault.opened(delivery["secrets"] or ())
         return told

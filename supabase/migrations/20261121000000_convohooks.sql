@@ -2220,10 +2220,12 @@ create table if not exists private.endpoint_state (
     last_claimed_at timestamptz not null default '-infinity',
     blocked_until timestamptz not null default '-infinity',
     is_suspect boolean not null default false,
+    is_proven boolean not null default false,
     failing_since timestamptz,
     failures integer not null default 0
 );
 comment on column private.endpoint_state.is_suspect is 'Its last attempts timed out: one at a time goes out until one arrives, so that it holds few of the workers'' places.';
+comment on column private.endpoint_state.is_proven is 'Something has arrived there since it was made, or enabled again.';
 comment on column private.endpoint_state.blocked_until is 'Before then its rate lets nothing out.';
 
 alter table private.endpoint_secrets enable row level security;
@@ -2605,7 +2607,7 @@ begin
     update public.webhook_endpoints e set disabled = false, disabled_reason = null, disabled_at = null
     where e.id = p_endpoint;
     update private.endpoint_state s
-    set is_suspect = false, failing_since = null, failures = 0, blocked_until = '-infinity'
+    set is_suspect = false, is_proven = false, failing_since = null, failures = 0, blocked_until = '-infinity'
     where s.endpoint_id = p_endpoint;
     update private.delivery_queue q set next_attempt_at = now(), set_at = now()
     where q.endpoint_id = p_endpoint and q.next_attempt_at = 'infinity';
@@ -2614,9 +2616,9 @@ $$;
 revoke execute on function private.enable_endpoint(uuid) from public, anon, authenticated;
 grant execute on function private.enable_endpoint(uuid) to service_role;
 
--- The endpoints with something due, the longest not served first. Loose scans of an index: one step for each endpoint,
--- however much waits there.
-create or replace function private.endpoints_due(p_most integer) returns setof uuid
+-- The endpoints with something due, the longest not served first; of those that hang `p_most_suspect`. Loose scans of an
+-- index: one step for each endpoint, however much waits there.
+create or replace function private.endpoints_due(p_most integer, p_most_suspect integer) returns setof uuid
 language plpgsql stable set search_path = '' as $$
 begin
     return query
@@ -2631,23 +2633,30 @@ begin
             select q.endpoint_id, q.next_attempt_at from private.delivery_queue q
             where q.endpoint_id > w.endpoint_id order by q.endpoint_id, q.next_attempt_at limit 1
         ) following
+    ), due as (
+        select s.*, row_number() over (partition by s.is_suspect order by s.last_claimed_at) as place
+        from waiting w join private.endpoint_state s on s.endpoint_id = w.endpoint_id
+        where w.next_attempt_at <= now()
+            -- Further off than any block lasts: the clock went back.
+            and (s.blocked_until <= now() or s.blocked_until > now() + interval '1 minute')
     )
-    select s.endpoint_id from waiting w join private.endpoint_state s on s.endpoint_id = w.endpoint_id
-    where w.next_attempt_at <= now()
-        -- Further off than any block lasts: the clock went back.
-        and (s.blocked_until <= now() or s.blocked_until > now() + interval '1 minute')
-    order by s.last_claimed_at limit p_most;
+    select d.endpoint_id from due d where not d.is_suspect or d.place <= p_most_suspect
+    order by d.last_claimed_at limit p_most;
 end
 $$;
-revoke execute on function private.endpoints_due(integer) from public, anon, authenticated;
-grant execute on function private.endpoints_due(integer) to service_role;
+revoke execute on function private.endpoints_due(integer, integer) from public, anon, authenticated;
+grant execute on function private.endpoints_due(integer, integer) to service_role;
 
 -- How many attempts an endpoint may begin now. The caller holds the lock of its state.
-create or replace function private.free_places(p_endpoint public.webhook_endpoints, p_suspect boolean, p_rate integer, p_concurrency integer)
-returns integer
+create or replace function private.free_places(
+    p_endpoint public.webhook_endpoints, p_state private.endpoint_state, p_risky integer, p_rate integer, p_concurrency integer
+) returns integer
 language plpgsql set search_path = '' as $$
 declare
     most integer := coalesce(p_endpoint.rate_per_minute, p_rate);
+    places integer := case
+        when p_endpoint.ordered or p_state.is_suspect then 1 else coalesce(p_endpoint.concurrency, p_concurrency)
+    end;
     used integer;
     flying integer;
     freed_at timestamptz;
@@ -2656,42 +2665,47 @@ begin
     select count(*), count(*) filter (where s.in_flight and s.until > now() + interval '1 minute')
     into used, flying from private.delivery_slots s where s.endpoint_id = p_endpoint.id;
 
-    if used >= most then
-        -- Those in flight may end at any time, and bring their own end forward.
-        select max(s.until) into freed_at from (
-            select d.until from private.delivery_slots d where d.endpoint_id = p_endpoint.id
-            order by d.until limit used - most + 1
-        ) s where not exists (select from private.delivery_slots f where f.endpoint_id = p_endpoint.id and f.in_flight);
-        update private.endpoint_state s set blocked_until = coalesce(freed_at, '-infinity') where s.endpoint_id = p_endpoint.id;
+    -- Let it out of the round for as long as it can get nothing. An attempt that ends lets it in again, and the slots of
+    -- those in flight may end earlier than they say.
+    if flying >= places or (used >= most and flying > 0) then
+        freed_at := now() + interval '0.2 seconds';
+    elsif used >= most then
+        select d.until into freed_at from private.delivery_slots d
+        where d.endpoint_id = p_endpoint.id order by d.until offset used - most limit 1;
     end if;
-    return least(
-        most - used,
-        case when p_endpoint.ordered or p_suspect then 1 else coalesce(p_endpoint.concurrency, p_concurrency) end - flying
-    );
+    update private.endpoint_state s set last_claimed_at = now(), blocked_until = coalesce(freed_at, '-infinity')
+    where s.endpoint_id = p_endpoint.id;
+    return least(most - used, places - flying, case
+        when p_state.is_suspect then p_risky
+        -- The first always goes: it may be the proof.
+        when not p_state.is_proven then greatest(p_risky, case when flying = 0 then 1 end)
+    end);
 end
 $$;
-revoke execute on function private.free_places(public.webhook_endpoints, boolean, integer, integer) from public, anon, authenticated;
-grant execute on function private.free_places(public.webhook_endpoints, boolean, integer, integer) to service_role;
+revoke execute on function private.free_places(public.webhook_endpoints, private.endpoint_state, integer, integer, integer) from public, anon, authenticated;
+grant execute on function private.free_places(public.webhook_endpoints, private.endpoint_state, integer, integer, integer) to service_role;
 
 -- Claim what an endpoint may be sent now; how many those are. An endpoint that somebody else is at is passed over.
 create or replace function private.claim_of_endpoint(
-    p_endpoint uuid, p_claim uuid, p_most integer, p_lease double precision, p_rate integer, p_concurrency integer
-) returns integer
+    p_endpoint uuid, p_claim uuid, p_most integer, p_risky integer, p_lease double precision, p_rate integer, p_concurrency integer,
+    out claimed integer, out is_risky boolean
+)
 language plpgsql set search_path = '' as $$
 declare
     state private.endpoint_state;
     endpoint public.webhook_endpoints;
     allowed integer;
-    claimed integer;
 begin
     select * into state from private.endpoint_state s where s.endpoint_id = p_endpoint for update skip locked;
     select * into endpoint from public.webhook_endpoints e where e.id = state.endpoint_id and not e.disabled;
+    is_risky := state.is_suspect or not state.is_proven;
+    claimed := 0;
     if endpoint.id is null then
-        return 0;
+        return;
     end if;
-    allowed := least(private.free_places(endpoint, state.is_suspect, p_rate, p_concurrency), p_most);
+    allowed := least(private.free_places(endpoint, state, p_risky, p_rate, p_concurrency), p_most);
     if allowed <= 0 then
-        return 0;
+        return;
     end if;
     with head as materialized (
         select q.delivery_id from private.delivery_queue q where q.endpoint_id = p_endpoint order by q.seq limit 1
@@ -2710,30 +2724,37 @@ begin
     insert into private.delivery_slots (endpoint_id, delivery_id, claim_id, until)
     select p_endpoint, t.delivery_id, p_claim, now() + make_interval(secs => p_lease) + interval '1 minute' from taken t;
     get diagnostics claimed = row_count;
-    update private.endpoint_state s set last_claimed_at = now() where s.endpoint_id = p_endpoint;
-    return claimed;
 end
 $$;
-revoke execute on function private.claim_of_endpoint(uuid, uuid, integer, double precision, integer, integer) from public, anon, authenticated;
-grant execute on function private.claim_of_endpoint(uuid, uuid, integer, double precision, integer, integer) to service_role;
+revoke execute on function private.claim_of_endpoint(uuid, uuid, integer, integer, double precision, integer, integer) from public, anon, authenticated;
+grant execute on function private.claim_of_endpoint(uuid, uuid, integer, integer, double precision, integer, integer) to service_role;
 
 -- Give due deliveries out under a claim, `most` at most, for as long as its lease lasts; each endpoint gets no more than its
 -- rate a minute and its places at once (`rate`, `concurrency` where it has none of its own), and where places are scarce each
--- gets a share. Out: {deliveries: [{id, endpoint_id, webhook_id, event_type, url, headers, secrets, payload, attempt, tries,
--- retry_schedule, now}], due_seconds (until something is due; null when nothing waits)}.
+-- gets a share. `most_risky` of them may be for endpoints that hang, or for more than one attempt where nothing has arrived yet.
+-- Out: {deliveries: [{id, endpoint_id, webhook_id, event_type, url, headers, secrets, payload, attempt, tries, retry_schedule,
+-- is_risky, now}], due_seconds (until something is due; null when nothing waits)}.
 create or replace function public.claim_deliveries(
-    claim uuid, most integer, lease_seconds double precision, rate integer, concurrency integer
+    claim uuid, most integer, most_risky integer, lease_seconds double precision, rate integer, concurrency integer
 ) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
-    due uuid[] := array(select * from private.endpoints_due(most));
+    due uuid[] := array(select * from private.endpoints_due(most, most_risky));
+    risky uuid[] := '{}';
     share integer := greatest(1, most / greatest(1, cardinality(due)));
-    free integer := most;
     endpoint uuid;
+    given record;
 begin
     foreach endpoint in array due loop
-        exit when free <= 0;
-        free := free - private.claim_of_endpoint(endpoint, claim, least(share, free), lease_seconds, rate, concurrency);
+        exit when most <= 0;
+        select * into given from private.claim_of_endpoint(
+            endpoint, claim, least(share, most), most_risky, lease_seconds, rate, concurrency
+        );
+        most := most - given.claimed;
+        if given.is_risky then
+            most_risky := greatest(0, most_risky - given.claimed);
+            risky := risky || endpoint;
+        end if;
     end loop;
     return jsonb_build_object(
         'deliveries', (
@@ -2741,6 +2762,7 @@ begin
                 'id', d.id, 'endpoint_id', e.id, 'webhook_id', d.webhook_id, 'event_type', d.event_type, 'url', e.url,
                 'headers', e.headers, 'payload', o.payload, 'attempt', d.attempts + 1, 'tries', q.tries,
                 'retry_schedule', coalesce(e.retry_schedule, '{4,8,10}'), 'now', clock_timestamp(),
+                'is_risky', e.id = any(risky),
                 'secrets', (
                     select jsonb_agg(s.secret order by s.id desc) from private.endpoint_secrets s
                     where s.endpoint_id = e.id and (s.expires_at is null or s.expires_at > now())
@@ -2762,8 +2784,8 @@ begin
     );
 end
 $$;
-revoke execute on function public.claim_deliveries(uuid, integer, double precision, integer, integer) from public, anon, authenticated;
-grant execute on function public.claim_deliveries(uuid, integer, double precision, integer, integer) to service_role;
+revoke execute on function public.claim_deliveries(uuid, integer, integer, double precision, integer, integer) from public, anon, authenticated;
+grant execute on function public.claim_deliveries(uuid, integer, integer, double precision, integer, integer) to service_role;
 
 -- Note how an attempt went for its endpoint; the reason when that disables it.
 create or replace function private.note_health(p_endpoint uuid, p_item jsonb, p_disable_after double precision) returns text
@@ -2772,13 +2794,15 @@ declare
     state private.endpoint_state;
 begin
     if p_item ->> 'outcome' = 'delivered' then
-        update private.endpoint_state s set is_suspect = false, failing_since = null, failures = 0
-        where s.endpoint_id = p_endpoint and (s.is_suspect or s.failures > 0);
+        update private.endpoint_state s set is_suspect = false, is_proven = true, failing_since = null, failures = 0,
+            blocked_until = '-infinity'
+        where s.endpoint_id = p_endpoint
+            and (s.is_suspect or s.failures > 0 or not s.is_proven or s.blocked_until > '-infinity');
         return null;
     end if;
     update private.endpoint_state s
     set is_suspect = s.is_suspect or coalesce((p_item ->> 'timed_out')::boolean, false),
-        failing_since = coalesce(s.failing_since, now()), failures = s.failures + 1
+        failing_since = coalesce(s.failing_since, now()), failures = s.failures + 1, blocked_until = '-infinity'
     where s.endpoint_id = p_endpoint returning * into state;
     if coalesce((p_item ->> 'gone')::boolean, false) then
         return private.disable_endpoint(p_endpoint, 'gone');
@@ -4201,4 +4225,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is 'c999aaad495e';
+comment on function public.describe_schema() is '7ae2c853774d';

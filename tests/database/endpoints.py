@@ -53,6 +53,7 @@ def claim(
     lease: float = 45.0,
     rate: int = 100,
     concurrency: int = 10,
+    most_risky: int = 1000,
     under: str | None = None,
 ) -> list[dict[str, Any]]:
     """Claim what is due; return what is an endpoint's, each with its claim.
@@ -60,7 +61,7 @@ def claim(
     The database is shared: what others left waiting is claimed with it and never finished.
     """
     token = under or str(uuid.uuid4())
-    answer = call(db, "claim_deliveries", token, most, lease, rate, concurrency)
+    answer = call(db, "claim_deliveries", token, most, most_risky, lease, rate, concurrency)
     return [
         {**delivery, "claim": token}
         for delivery in answer["deliveries"]

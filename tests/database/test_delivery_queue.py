@@ -282,10 +282,51 @@ def test_scarce_places_are_shared(db: psycopg.Connection, owner: str) -> None:
         [[busy, quiet]],
     )
 
-    answer = call(db, "claim_deliveries", str(uuid.uuid4()), 4, 45.0, 100, 10)
+    answer = call(db, "claim_deliveries", str(uuid.uuid4()), 4, 4, 45.0, 100, 10)
 
     taken = [each["endpoint_id"] for each in answer["deliveries"]]
     assert (taken.count(busy), taken.count(quiet)) == (2, 1)
+
+
+def test_where_nothing_has_arrived_or_something_timed_out_places_are_few(
+    db: psycopg.Connection, owner: str, endpoint: str
+) -> None:
+    send(db, owner, endpoint, 9)
+    [first] = claim(db, endpoint, most_risky=0)
+    assert first["is_risky"]
+    assert claim(db, endpoint, most_risky=0) == []
+
+    finish(db, first)
+    proven = claim(db, endpoint, most_risky=0, concurrency=3)
+    assert [each["is_risky"] for each in proven] == [False] * 3
+
+    finish(db, proven[0], outcome="failed", status=None, timed_out=True, retry_seconds=600)
+    finish(db, *proven[1:], outcome="failed", status=500, retry_seconds=600)
+    assert claim(db, endpoint, most_risky=0) == []
+    assert len(claim(db, endpoint, most_risky=1)) == 1
+
+
+def test_endpoints_that_can_get_nothing_hide_nobody(db: psycopg.Connection, owner: str) -> None:
+    full = [make_endpoint(db, owner) for _ in range(4)]
+    for each in full:
+        send(db, owner, each, 3)
+        claim(db, each, concurrency=1)
+    quiet = make_endpoint(db, owner)
+    send(db, owner, quiet)
+    others = [*full, quiet]
+    db.execute(
+        "update private.delivery_queue set next_attempt_at = 'infinity'"
+        " where endpoint_id <> all(%s::uuid[])",
+        [others],
+    )
+    db.execute("update private.endpoint_state set blocked_until = '-infinity'")
+    db.execute(
+        "update private.endpoint_state set last_claimed_at = now() where endpoint_id = %s", [quiet]
+    )
+
+    found = [claim(db, quiet, most=2, most_risky=2, concurrency=1) for _ in range(3)]
+
+    assert sum(map(len, found)) == 1
 
 
 def test_gone_disables_and_keeps_what_waits(

@@ -212,7 +212,7 @@ def test_functions_run_as_their_caller_but_for_few(db: psycopg.Connection) -> No
         "public.receive_events('[]')",
         "public.webhook_totals()",
         "public.check_readiness()",
-        "public.claim_deliveries(gen_random_uuid(), 1, 1, 1, 1)",
+        "public.claim_deliveries(gen_random_uuid(), 1, 1, 1, 1, 1)",
         "public.create_endpoint(gen_random_uuid(), '{}', 'x', 1)",
         "private.project('tavus', 'key', 'c', 'type', '{}', 1)",
         "private.wins('c', 'kind', 1, 'key')",

@@ -42,16 +42,20 @@ class FakeStore:
 
     waiting: list[Row] = field(default_factory=list)
     claims: list[tuple[str, int, float]] = field(default_factory=list)
+    risky: list[int] = field(default_factory=list)
     finished: list[Row] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     claim_errors: list[Exception] = field(default_factory=list)
     finish_errors: list[Exception] = field(default_factory=list)
     disabled: str | None = None
 
-    def claim(self, claim: str, most: int, lease: float, rate: int, concurrency: int) -> Row:
+    def claim(
+        self, claim: str, most: int, most_risky: int, lease: float, rate: int, concurrency: int
+    ) -> Row:
         if self.claim_errors:
             raise self.claim_errors.pop(0)
         self.claims.append((claim, most, lease))
+        self.risky.append(most_risky)
         given, self.waiting[:] = self.waiting[:most], self.waiting[most:]
         return {"deliveries": given, "due_seconds": 0.0 if self.waiting else None}
 
@@ -381,3 +385,13 @@ def test_slow_endpoint_does_not_keep_the_others_waiting(monkeypatch: pytest.Monk
         wait_until(lambda: len(store.finished) == 30)
         sender.release.set()
         wait_until(lambda: len(store.finished) == 40)
+
+
+def test_half_of_the_places_are_for_endpoints_that_may_hang() -> None:
+    store, sender = FakeStore(waiting=due(3, is_risky=True)), FakeSender(holds=lambda _: True)
+    with working(store, sender, at_once=10) as stop:
+        wait_until(lambda: len(sender.sent) == 3)
+        wait_until(lambda: store.risky[-1] == 2)
+        sender.release.set()
+        wait_until(lambda: store.risky[-1] == 5)
+        stop()
