@@ -357,8 +357,12 @@ def execute(query: Any) -> Any:
         raise Unavailable(f"Supabase cannot be reached ({type(error).__name__}).") from error
     except APIError as error:
         code = str(error.code or "")
-        if code in _AWAY | _CONTENTION or code[:2] in _AWAY_CLASSES:
-            raise Unavailable(f"Supabase cannot commit now ({code}).") from error
+        # A Postgres that dies in the middle of an answer leaves an error that says nothing.
+        is_empty = not code and not error.message
+        if is_empty or code in _AWAY | _CONTENTION or code[:2] in _AWAY_CLASSES:
+            raise Unavailable(
+                f"Supabase cannot commit now ({code or 'no reason given'})."
+            ) from error
         raise DatabaseRefused(f"Supabase refused: {code} {error.message}", code) from error
 
 

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.validation import Moment
+
 State = Literal["received", "processed", "ignored", "unmatched", "failed", "dead"]
 
 
@@ -22,8 +24,8 @@ class EventFilter(BaseModel):
     source: str | None = Field(default=None, min_length=1, max_length=255)
     event_type: str | None = Field(default=None, min_length=1, max_length=255)
     conversation_id: str | None = Field(default=None, min_length=1, max_length=255)
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     error: str | None = Field(default=None, min_length=1, max_length=255)
 
     def as_json(self) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from services.security import sha256_hex
 AUDIENCE = "authenticated"
 ASYMMETRIC = ("ES256", "RS256")
 REMEMBERED_SECONDS = 30
+LEEWAY = 30
+"""Seconds that clocks may differ: PostgREST takes no token from further in the future."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,7 @@ class People:
             key,
             algorithms=ASYMMETRIC,
             audience=AUDIENCE,
+            leeway=LEEWAY,
             options={"require": ["exp", "sub"]},
         )
         return claims
@@ -111,9 +114,12 @@ class People:
         claims: dict[str, Any] = jwt.decode(
             token,
             audience=AUDIENCE,
+            leeway=LEEWAY,
             options={
                 "verify_signature": False,
                 "verify_exp": True,
+                "verify_iat": True,
+                "verify_nbf": True,
                 "verify_aud": True,
                 "require": ["exp", "sub", "aud"],
             },

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "7ae2c853774d"
+SCHEMA_VERSION = "ba65a74af1ae"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, Never
+from datetime import UTC, datetime
+from typing import Annotated, Any, Never
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from services.errors import Malformed, NotJson
 
@@ -51,6 +52,22 @@ def check_content_type(content_type: str) -> None:
 def storable(text: str) -> str:
     """Return a text that jsonb takes: NUL and lone surrogates become U+FFFD."""
     return _UNSTORABLE.sub(_REPLACEMENT, text)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return a time in UTC; without a zone it is one of UTC.
+
+    Raises ValueError for one that no calendar has there. Python takes offsets of a day; Postgres
+    takes some of 15 hours.
+    """
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is before the year 1 or after the year 9999 in UTC") from None
+
+
+Moment = Annotated[datetime, AfterValidator(in_utc)]
+"""A time that a caller names."""
 
 
 def explain(error: ValidationError) -> str:

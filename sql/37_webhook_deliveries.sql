@@ -87,12 +87,12 @@ create table if not exists private.delivery_queue (
     endpoint_id uuid not null references public.webhook_endpoints (id) on delete cascade,
     seq bigint generated always as identity,
     next_attempt_at timestamptz not null default now(),
-    set_at timestamptz not null default now(),
     tries integer not null default 0,
-    claim_id uuid
+    claim_id uuid,
+    again boolean not null default false
 );
 comment on column private.delivery_queue.next_attempt_at is 'Of a claimed one the end of its lease; infinity while its endpoint is disabled.';
-comment on column private.delivery_queue.set_at is 'When next_attempt_at was set: should the clock go back, the wait starts anew.';
+comment on column private.delivery_queue.again is 'It was sent again while it was on its way: another attempt follows, however this one ends.';
 comment on column private.delivery_queue.tries is 'Attempts begun since it was sent, or sent again.';
 create index if not exists delivery_queue_due_idx on private.delivery_queue (endpoint_id, next_attempt_at);
 create index if not exists delivery_queue_order_idx on private.delivery_queue (endpoint_id, seq);
@@ -112,10 +112,18 @@ comment on column private.delivery_slots.until is 'While in flight a minute afte
 create index if not exists delivery_slots_endpoint_idx on private.delivery_slots (endpoint_id, until);
 create index if not exists delivery_slots_delivery_id_idx on private.delivery_slots (delivery_id) where in_flight;
 
+-- The times that the database's clock has jumped, as workers have noticed by clocks that do not; the last 100.
+create table if not exists private.clock_jumps (
+    id bigint generated always as identity primary key,
+    jump interval not null
+);
+
 alter table private.outgoing_events enable row level security;
+alter table private.clock_jumps enable row level security;
 alter table private.delivery_queue enable row level security;
 alter table private.delivery_slots enable row level security;
 grant select, insert, update, delete on private.outgoing_events to service_role;
+grant select, insert, update, delete on private.clock_jumps to service_role;
 grant select, insert, update, delete on private.delivery_queue to service_role;
 grant select, insert, update, delete on private.delivery_slots to service_role;
 
@@ -126,10 +134,9 @@ language plpgsql stable set search_path = '' as $$
 begin
     return query
     select e.* from public.webhook_endpoints e
-    where e.user_id = p_user and not e.disabled and case
-        when e.conversation_id is null then e.event_types is null or p_event_type = any(e.event_types)
-        else e.conversation_id = p_conversation and p_event_type like 'message.%'
-    end
+    where e.user_id = p_user and not e.disabled
+        and (e.event_types is null or p_event_type = any(e.event_types))
+        and (e.conversation_id is null or (e.conversation_id = p_conversation and p_event_type like 'message.%'))
     order by e.id;
 end
 $$;
@@ -163,7 +170,12 @@ declare
     event private.outgoing_events;
     endpoint public.webhook_endpoints;
 begin
-    for endpoint in select * from private.endpoints_for(p_user, p_event_type, p_conversation) loop
+    for endpoint in
+        select e.* from private.endpoints_for(p_user, p_event_type, p_conversation) f
+        join public.webhook_endpoints e on e.id = f.id
+        -- One that is being deleted is waited for, and then not there.
+        order by e.id for key share of e
+    loop
         if event.id is null then
             insert into private.outgoing_events (key, event_type, user_id, conversation_id, payload)
             values (p_key, p_event_type, p_user, p_conversation, p_payload)
@@ -208,8 +220,9 @@ begin
     if disabled_one.id is null then
         return null;
     end if;
-    update private.delivery_queue q set next_attempt_at = 'infinity', set_at = now()
-    where q.endpoint_id = p_endpoint and q.claim_id is null;
+    -- What is on its way is put aside when it ends, or its lease does.
+    update private.delivery_queue q set next_attempt_at = 'infinity'
+    where q.endpoint_id = p_endpoint and (q.claim_id is null or q.next_attempt_at <= now());
     if p_reason <> 'owner' then
         perform private.emit_fact(
             p_endpoint || ':' || disabled_one.version, 'endpoint.disabled', disabled_one.user_id, null,
@@ -231,7 +244,7 @@ begin
     update private.endpoint_state s
     set is_suspect = false, is_proven = false, failing_since = null, failures = 0, blocked_until = '-infinity'
     where s.endpoint_id = p_endpoint;
-    update private.delivery_queue q set next_attempt_at = now(), set_at = now()
+    update private.delivery_queue q set next_attempt_at = now()
     where q.endpoint_id = p_endpoint and q.next_attempt_at = 'infinity';
 end
 $$;
@@ -258,9 +271,8 @@ begin
     ), due as (
         select s.*, row_number() over (partition by s.is_suspect order by s.last_claimed_at) as place
         from waiting w join private.endpoint_state s on s.endpoint_id = w.endpoint_id
-        where w.next_attempt_at <= now()
-            -- Further off than any block lasts: the clock went back.
-            and (s.blocked_until <= now() or s.blocked_until > now() + interval '1 minute')
+        join public.webhook_endpoints e on e.id = w.endpoint_id
+        where w.next_attempt_at <= now() and s.blocked_until <= now() and not e.disabled
     )
     select d.endpoint_id from due d where not d.is_suspect or d.place <= p_most_suspect
     order by d.last_claimed_at limit p_most;
@@ -339,7 +351,7 @@ begin
         order by q.next_attempt_at, q.seq limit allowed for update skip locked
     ), taken as (
         update private.delivery_queue q
-        set claim_id = p_claim, tries = q.tries + 1, next_attempt_at = now() + make_interval(secs => p_lease), set_at = now()
+        set claim_id = p_claim, tries = q.tries + 1, next_attempt_at = now() + make_interval(secs => p_lease)
         from due where q.delivery_id = due.delivery_id
         returning q.delivery_id
     )
@@ -351,22 +363,56 @@ $$;
 revoke execute on function private.claim_of_endpoint(uuid, uuid, integer, integer, double precision, integer, integer) from public, anon, authenticated;
 grant execute on function private.claim_of_endpoint(uuid, uuid, integer, integer, double precision, integer, integer) to service_role;
 
+-- Move every wait by what the clock has jumped since a worker last looked. `p_seen` is {now: what the time was, jumps: which had been
+-- followed by then, elapsed: the seconds that have gone by since, by a clock that nobody sets}. So no clock that is set lets more
+-- out than the limits, takes a lease away early, or makes a wait last for hours. A call that was long on its way looks like a
+-- small jump; those count for nothing.
+create or replace function private.follow_clock(p_seen jsonb) returns void
+language plpgsql set search_path = '' as $$
+declare
+    jump interval := now() - (p_seen ->> 'now')::timestamptz - make_interval(secs => (p_seen ->> 'elapsed')::double precision);
+begin
+    if jump is null or jump between interval '-5 seconds' and interval '5 seconds' then
+        return;
+    end if;
+    -- One worker at a time; what another has followed already is done.
+    perform pg_advisory_xact_lock(hashtextextended('clock', 2));
+    jump := jump - coalesce((select sum(j.jump) from private.clock_jumps j where j.id > (p_seen ->> 'jumps')::bigint), '0');
+    if jump between interval '-5 seconds' and interval '5 seconds' then
+        return;
+    end if;
+    insert into private.clock_jumps (jump) values (jump);
+    -- But for what was queued after the jump: that has the new time already, and is due.
+    update private.delivery_queue q set next_attempt_at = q.next_attempt_at + jump
+    where q.next_attempt_at < 'infinity' and case when jump > interval '0' then q.tries > 0 else q.next_attempt_at > now() end;
+    update private.delivery_slots s set until = s.until + jump;
+    update private.endpoint_state s set blocked_until = s.blocked_until + jump, failing_since = s.failing_since + jump;
+end
+$$;
+revoke execute on function private.follow_clock(jsonb) from public, anon, authenticated;
+grant execute on function private.follow_clock(jsonb) to service_role;
+
 -- Give due deliveries out under a claim, `most` at most, for as long as its lease lasts; each endpoint gets no more than its
 -- rate a minute and its places at once (`rate`, `concurrency` where it has none of its own), and where places are scarce each
 -- gets a share. `most_risky` of them may be for endpoints that hang, or for more than one attempt where nothing has arrived yet.
+-- `seen` is {now, jumps} of the caller's last claim, with the seconds `elapsed` since.
 -- Out: {deliveries: [{id, endpoint_id, webhook_id, event_type, url, headers, secrets, payload, attempt, tries, retry_schedule,
--- is_risky, now}], due_seconds (until something is due; null when nothing waits)}.
+-- is_risky}], now, jumps, due_seconds (until something is due; null when nothing waits)}.
 create or replace function public.claim_deliveries(
-    claim uuid, most integer, most_risky integer, lease_seconds double precision, rate integer, concurrency integer
+    claim uuid, most integer, most_risky integer, lease_seconds double precision, rate integer, concurrency integer,
+    seen jsonb default null
 ) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
-    due uuid[] := array(select * from private.endpoints_due(most, most_risky));
+    due uuid[];
     risky uuid[] := '{}';
-    share integer := greatest(1, most / greatest(1, cardinality(due)));
+    share integer;
     endpoint uuid;
     given record;
 begin
+    perform private.follow_clock(seen);
+    due := array(select * from private.endpoints_due(most, most_risky));
+    share := greatest(1, most / greatest(1, cardinality(due)));
     foreach endpoint in array due loop
         exit when most <= 0;
         select * into given from private.claim_of_endpoint(
@@ -383,7 +429,7 @@ begin
             select coalesce(jsonb_agg(jsonb_build_object(
                 'id', d.id, 'endpoint_id', e.id, 'webhook_id', d.webhook_id, 'event_type', d.event_type, 'url', e.url,
                 'headers', e.headers, 'payload', o.payload, 'attempt', d.attempts + 1, 'tries', q.tries,
-                'retry_schedule', coalesce(e.retry_schedule, '{4,8,10}'), 'now', clock_timestamp(),
+                'retry_schedule', coalesce(e.retry_schedule, '{4,8,10}'),
                 'is_risky', e.id = any(risky),
                 'secrets', (
                     select jsonb_agg(s.secret order by s.id desc) from private.endpoint_secrets s
@@ -399,6 +445,8 @@ begin
                 where s.endpoint_id = any(due) and s.claim_id = claim and s.in_flight
             ) and q.claim_id = claim
         ),
+        'now', clock_timestamp(),
+        'jumps', (select coalesce(max(j.id), 0) from private.clock_jumps j),
         'due_seconds', (
             select extract(epoch from min(q.next_attempt_at) - now()) from private.delivery_queue q
             where q.next_attempt_at < 'infinity'
@@ -406,8 +454,8 @@ begin
     );
 end
 $$;
-revoke execute on function public.claim_deliveries(uuid, integer, integer, double precision, integer, integer) from public, anon, authenticated;
-grant execute on function public.claim_deliveries(uuid, integer, integer, double precision, integer, integer) to service_role;
+revoke execute on function public.claim_deliveries(uuid, integer, integer, double precision, integer, integer, jsonb) from public, anon, authenticated;
+grant execute on function public.claim_deliveries(uuid, integer, integer, double precision, integer, integer, jsonb) to service_role;
 
 -- Note how an attempt went for its endpoint; the reason when that disables it.
 create or replace function private.note_health(p_endpoint uuid, p_item jsonb, p_disable_after double precision) returns text
@@ -459,8 +507,13 @@ begin
         return jsonb_build_object('id', told_id, 'outcome', 'lost');
     end if;
 
+    if held.again then
+        next_state := 'waiting';
+        next_at := now();
+    end if;
     if next_state = 'waiting' then
-        update private.delivery_queue q set claim_id = null, set_at = now(), next_attempt_at = case
+        update private.delivery_queue q
+        set claim_id = null, again = false, tries = case when held.again then 0 else q.tries end, next_attempt_at = case
             when (select e.disabled from public.webhook_endpoints e where e.id = held.endpoint_id) then 'infinity' else next_at
         end
         where q.delivery_id = told_id;
@@ -486,13 +539,16 @@ grant execute on function private.finish_delivery(uuid, jsonb, double precision)
 
 -- Write down attempts that have ended. In: a JSON array of {id, claim, outcome (delivered, failed), status?, error?, response?,
 -- duration_ms, retry_seconds? (without it a failure is the last), gone?, timed_out?}. Out: [{id, outcome: delivered | waiting |
--- failed | lost, disabled: the reason when that disabled its endpoint}].
-create or replace function public.finish_deliveries(batch jsonb, disable_after_seconds double precision) returns jsonb
+-- failed | lost, disabled: the reason when that disabled its endpoint}]. `seen` as at `claim_deliveries`.
+create or replace function public.finish_deliveries(
+    batch jsonb, disable_after_seconds double precision, seen jsonb default null
+) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
     item jsonb;
     results jsonb := '[]';
 begin
+    perform private.follow_clock(seen);
     for item in
         select b.value from jsonb_array_elements(batch) b
         left join private.delivery_queue q on q.delivery_id = (b.value ->> 'id')::uuid
@@ -503,16 +559,19 @@ begin
     return results;
 end
 $$;
-revoke execute on function public.finish_deliveries(jsonb, double precision) from public, anon, authenticated;
-grant execute on function public.finish_deliveries(jsonb, double precision) to service_role;
+revoke execute on function public.finish_deliveries(jsonb, double precision, jsonb) from public, anon, authenticated;
+grant execute on function public.finish_deliveries(jsonb, double precision, jsonb) to service_role;
 
--- Send a delivery again: the same webhook-id, a new attempt, the schedule from its beginning. One that is on its way stays so.
+-- Send a delivery again: the same webhook-id, a new attempt, the schedule from its beginning. Of one that is on its way the new
+-- attempt follows the one in hand.
 create or replace function private.send_again(p_delivery public.webhook_deliveries) returns void
 language plpgsql set search_path = '' as $$
 begin
     insert into private.delivery_queue as q (delivery_id, endpoint_id) values (p_delivery.id, p_delivery.endpoint_id)
-    on conflict (delivery_id) do update set next_attempt_at = now(), set_at = now(), tries = 0
-    where q.claim_id is null;
+    on conflict (delivery_id) do update set
+        again = q.claim_id is not null,
+        next_attempt_at = case when q.claim_id is null then now() else q.next_attempt_at end,
+        tries = case when q.claim_id is null then 0 else q.tries end;
     update public.webhook_deliveries d set state = 'waiting', next_attempt_at = now(), finished_at = null
     where d.id = p_delivery.id;
 end
@@ -578,14 +637,14 @@ $$;
 revoke execute on function public.test_endpoint(uuid, uuid, text, jsonb) from public, anon, authenticated;
 grant execute on function public.test_endpoint(uuid, uuid, text, jsonb) to service_role;
 
--- Once a minute: let no wait last longer because the clock went back, and forget slots that ended.
+-- Once a minute: put aside what is a disabled endpoint's, and forget what has run out.
 create or replace function public.tidy_deliveries() returns void
 language sql security invoker set search_path = '' as $$
-    update private.delivery_queue q
-    set next_attempt_at = now() + (q.next_attempt_at - q.set_at), set_at = now()
-    where q.set_at > now() + interval '2 seconds' and q.next_attempt_at < 'infinity';
-    update private.delivery_slots s set until = now() + interval '1 minute'
-    where s.until > now() + case when s.in_flight then interval '15 minutes' else interval '1 minute' end;
+    update private.delivery_queue q set next_attempt_at = 'infinity'
+    from public.webhook_endpoints e where e.id = q.endpoint_id and e.disabled and q.next_attempt_at <= now();
+    delete from private.clock_jumps j where j.id in (
+        select o.id from private.clock_jumps o order by o.id desc offset 100
+    );
     delete from private.delivery_slots s
     where s.id = any(array(select o.id from private.delivery_slots o where o.until <= now() limit 10000 for update skip locked))
 $$;

@@ -38,39 +38,73 @@ $$;
 revoke execute on function private.message_data(public.conversation_messages, public.conversations) from public, anon, authenticated;
 grant execute on function private.message_data(public.conversation_messages, public.conversations) to service_role;
 
--- What names a message whichever row it has: a browser's word of it is replaced by the sender's, live ones by the transcript.
+-- What begins the name of every word that a browser told of an inference.
+create or replace function private.inference_key(p_message public.conversation_messages) returns text
+language sql immutable set search_path = '' as $$
+    select 'relayed:' || coalesce(p_message.role, '') || ':' || p_message.inference_id || ':'
+$$;
+revoke execute on function private.inference_key(public.conversation_messages) from public, anon, authenticated;
+grant execute on function private.inference_key(public.conversation_messages) to service_role;
+
+-- What names a message. What a browser told of an inference is one of those words of it that its sender's may take the place of.
 create or replace function private.message_key(p_message public.conversation_messages) returns text
 language sql immutable set search_path = '' as $$
     select case
         when p_message.origin = 'api' then 'api:' || p_message.id
         when p_message.origin = 'transcript' then 'line:' || p_message.message_id
-        when p_message.inference_id is not null then 'live:' || coalesce(p_message.role, '') || ':' || p_message.inference_id
-        else 'live:id:' || p_message.message_id
+        when p_message.relayed and p_message.inference_id is not null
+            then 'live:' || private.inference_key(p_message) || p_message.message_id
+        else 'live:' || p_message.message_id
     end
 $$;
 revoke execute on function private.message_key(public.conversation_messages) from public, anon, authenticated;
 grant execute on function private.message_key(public.conversation_messages) to service_role;
+
+-- Whether a browser's word of this message was told already: then that is now this message's.
+create or replace function private.takes_place_of_relayed(
+    p_message public.conversation_messages, p_conversation uuid, p_prefix text, p_key text
+) returns boolean
+language plpgsql set search_path = '' as $$
+begin
+    if p_message.origin <> 'live' or p_message.relayed or p_message.inference_id is null
+        or exists (select from private.outgoing_events o where o.key = p_key) then
+        return false;
+    end if;
+    update private.outgoing_events o set key = p_key
+    where o.id = (
+        select told.id from private.outgoing_events told
+        where told.conversation_id = p_conversation
+            and starts_with(told.key, p_prefix || 'live:' || private.inference_key(p_message))
+        order by told.created_at, told.id limit 1
+    );
+    return found;
+end
+$$;
+revoke execute on function private.takes_place_of_relayed(public.conversation_messages, uuid, text, text) from public, anon, authenticated;
+grant execute on function private.takes_place_of_relayed(public.conversation_messages, uuid, text, text) to service_role;
 
 -- Tell of a message, once for each status. Lines of a transcript only where nothing of the talk was told live.
 create or replace function private.emit_message(p_message public.conversation_messages, p_conversation public.conversations)
 returns void
 language plpgsql set search_path = '' as $$
 declare
-    event_type text := case coalesce(p_message.status, 'RECEIVED') when 'RECEIVED' then 'message.created' else 'message.processed' end;
-    of_conversation text := 'message:' || p_conversation.id || ':';
+    status text := coalesce(p_message.status, 'RECEIVED');
+    event_type text := case status when 'RECEIVED' then 'message.created' else 'message.processed' end;
+    prefix text := 'message:' || p_conversation.id || ':';
+    key text := prefix || private.message_key(p_message) || ':' || status;
 begin
     if p_conversation.user_id is null
         or not exists (select from private.endpoints_for(p_conversation.user_id, event_type, p_conversation.id))
         or (p_message.origin = 'transcript' and exists (
             select from private.outgoing_events o
-            where o.conversation_id = p_conversation.id and starts_with(o.key, of_conversation || 'live:')
+            where o.conversation_id = p_conversation.id and starts_with(o.key, prefix || 'live:')
         ))
+        or private.takes_place_of_relayed(p_message, p_conversation.id, prefix, key)
     then
         return;
     end if;
     perform private.emit(
-        of_conversation || private.message_key(p_message) || ':' || coalesce(p_message.status, 'RECEIVED'),
-        event_type, p_conversation.user_id, p_conversation.id,
+        key, event_type, p_conversation.user_id, p_conversation.id,
         jsonb_build_object('conversation_id', p_conversation.id,
             'data', private.message_data(p_message, p_conversation), 'timestamp', private.iso(now()))
     );
@@ -125,25 +159,31 @@ revoke execute on function private.tell_qualification() from public, anon, authe
 create or replace trigger qualification_data_tell after insert or update on public.qualification_data
 for each row when (new.version is not null) execute function private.tell_qualification();
 
--- A conversation has become known: tell what came before it was. Named to fire after `conversations_adopt_events`.
+-- A conversation has become known, or somebody's: tell what came before it was. Of one that gets its owner late only the last day, lest
+-- a table that is filled in afterwards tell of old times. Named to fire after `conversations_adopt_events`.
 create or replace function private.tell_what_waited() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
     message public.conversation_messages;
     found_out public.qualification_data;
+    since timestamptz := '-infinity';
 begin
     if tg_op = 'UPDATE' and old.conversation_id is not distinct from new.conversation_id then
-        return null;
+        if old.user_id is not null then
+            return null;
+        end if;
+        since := now() - interval '1 day';
     end if;
     for message in
         select * from public.conversation_messages m
-        where m.conversation_id = new.conversation_id and m.origin is not null
+        where m.conversation_id = new.conversation_id and m.origin is not null and m.created_at >= since
         order by m.position, m.seq, m.turn_idx, m.timestamp nulls first, m.created_at, m.id
     loop
         perform private.emit_message(message, new);
     end loop;
     for found_out in
-        select * from public.qualification_data q where q.conversation_id = new.conversation_id and q.version is not null
+        select * from public.qualification_data q
+        where q.conversation_id = new.conversation_id and q.version is not null and q.received_at >= since
         order by q.received_at, q.id
     loop
         perform private.emit_qualification(found_out, new);
@@ -152,7 +192,7 @@ begin
 end
 $$;
 revoke execute on function private.tell_what_waited() from public, anon, authenticated;
-create or replace trigger conversations_tell_what_waited after insert or update of conversation_id on public.conversations
+create or replace trigger conversations_tell_what_waited after insert or update of conversation_id, user_id on public.conversations
 for each row when (new.conversation_id is not null and new.user_id is not null) execute function private.tell_what_waited();
 
 create or replace function private.tell_conversation() returns trigger

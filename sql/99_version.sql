@@ -1,2 +1,2 @@
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is '7ae2c853774d';
+comment on function public.describe_schema() is 'ba65a74af1ae';

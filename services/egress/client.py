@@ -192,7 +192,7 @@ class Egress:
 
     def _secured(self, sock: socket.socket, target: Target, deadline: float) -> TimedSocket:
         try:
-            sock.settimeout(max(min(CONNECT, deadline - time.monotonic()), 0.001))
+            sock.settimeout(max(deadline - time.monotonic(), 0.001))
             if target.scheme == "https":
                 sock = self._tls.wrap_socket(sock, server_hostname=target.host)
         except BaseException:

@@ -60,7 +60,8 @@ class Sender:
             return _answered(delivery, self._post(delivery, at), at)
         except (EgressError, NoSecret) as error:
             timed_out = isinstance(error, Unreachable) and error.timed_out
-            sentence = self._too_late() if timed_out else error.detail
+            is_over = time.monotonic() - started >= self.timeout
+            sentence = self._too_late() if timed_out and is_over else error.detail
         except Exception:  # a defect of ours must not lose the delivery
             log.exception("attempt failed", delivery_id=delivery["id"])
             timed_out, sentence = False, "The attempt could not be made."

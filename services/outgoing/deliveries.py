@@ -10,8 +10,8 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ import structlog
 
 from services.errors import ConvohooksError
 from services.outgoing.attempt import Attempt, Claimed
+from services.outgoing.clock import DatabaseClock
 from services.outgoing.crew import Crew
 from services.outgoing.finisher import Ended, Finisher
 
@@ -44,13 +45,11 @@ log = structlog.get_logger()
 class Store(Protocol):
     """Where deliveries wait."""
 
-    def claim(
-        self, claim: str, most: int, most_risky: int, lease: float, rate: int, concurrency: int
-    ) -> dict[str, Any]:
-        """Return {deliveries, due_seconds}."""
+    def claim(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Return {deliveries, now, jumps, due_seconds}."""
 
     def finish(
-        self, batch: Sequence[Mapping[str, Any]], disable_after: float
+        self, batch: Sequence[Mapping[str, Any]], disable_after: float, seen: dict[str, Any] | None
     ) -> list[dict[str, Any]]:
         """Return {id, outcome, disabled} of each."""
 
@@ -68,17 +67,10 @@ class Sends(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A claim as it was made; `sent` and `answered` are by the monotonic clock."""
+    """A claim, and when (monotonic) it was asked for."""
 
     id: str
     sent: float
-    answered: float
-    now: datetime
-    """The database's time: the host's clock may jump."""
-
-    def time(self) -> datetime:
-        """Return what time it is now, by the database."""
-        return self.now + timedelta(seconds=time.monotonic() - self.answered)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +85,12 @@ class Deliveries:
     rate: int
     concurrency: int
     disable_after: float
+    clock: DatabaseClock = field(default_factory=DatabaseClock)
 
     def run(self, stopping: threading.Event) -> None:
         """Work until `stopping` is set; what has been begun by then is ended, if it ends soon."""
         crew = Crew(self.at_once)
-        finisher = Finisher(store=self.store, disable_after=self.disable_after)
+        finisher = Finisher(store=self.store, disable_after=self.disable_after, clock=self.clock)
         finishing = finisher.start()
         busy_until = 0.0
         while not stopping.is_set():
@@ -130,24 +123,34 @@ class Deliveries:
         most = min(crew.free(), BATCH)
         if most <= 0:
             return SOON, 0
-        claim_id, sent = str(uuid.uuid4()), time.monotonic()
-        # Endpoints that may hang get half of the places together: the rest is for those that work.
-        risky = max(self.at_once // 2 - crew.risky(), 0)
-        told = self.store.claim(claim_id, most, risky, self._lease, self.rate, self.concurrency)
-        answered = time.monotonic()
+        sent = time.monotonic()
+        wanted = self._wanted(most, crew)
+        told = self.store.claim(wanted)
+        self.clock.saw(told)
         for delivery in told["deliveries"]:
-            now = datetime.fromisoformat(delivery["now"])
-            claim = Claim(id=claim_id, sent=sent, answered=answered, now=now)
+            claim = Claim(id=wanted["claim"], sent=sent)
             work = partial(self._attempt, delivery, claim, finisher)
             crew.do(work, is_risky=delivery["is_risky"])
         claimed = len(told["deliveries"])
         return 0.0 if claimed == most else _pause(told["due_seconds"]), claimed
 
+    def _wanted(self, most: int, crew: Crew) -> dict[str, Any]:
+        return {
+            "claim": str(uuid.uuid4()),
+            "most": most,
+            # Half of the places are for endpoints that work.
+            "most_risky": max(self.at_once // 2 - crew.risky(), 0),
+            "lease_seconds": self._lease,
+            "rate": self.rate,
+            "concurrency": self.concurrency,
+            "seen": self.clock.seen(),
+        }
+
     def _attempt(self, delivery: Claimed, claim: Claim, finisher: Finisher) -> None:
         if time.monotonic() > claim.sent + LATE:
             log.warning("delivery comes too late", delivery_id=delivery["id"])
             return
-        attempt = self.sender.send(delivery, claim.time())
+        attempt = self.sender.send(delivery, self.clock.time())
         held_until = claim.sent + self._lease
         finisher.put(
             Ended(delivery=delivery, claim=claim.id, held_until=held_until, attempt=attempt)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -18,7 +17,7 @@ from pydantic import (
 )
 
 from services.egress.wire import TOKEN
-from services.validation import storable
+from services.validation import Moment, storable
 
 MAX_HEADERS = 20
 MAX_HEADERS_SIZE = 4096
@@ -80,12 +79,6 @@ def _check_unique(values: list[EventType]) -> list[EventType]:
     return values
 
 
-def _with_zone(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-Moment = Annotated[datetime, AfterValidator(_with_zone)]
-"""A time; without a zone it is one of UTC."""
 Types = Annotated[list[EventType], Field(min_length=1), AfterValidator(_check_unique)]
 Headers = Annotated[dict[str, str], Field(max_length=MAX_HEADERS), AfterValidator(check_headers)]
 Wait = Annotated[StrictInt, Field(ge=1, le=LONGEST_WAIT)]

@@ -13,6 +13,7 @@ import structlog
 
 from services.errors import ConvohooksError, Unavailable
 from services.outgoing.attempt import Attempt, Claimed
+from services.outgoing.clock import DatabaseClock
 
 GATHER = 0.005
 """Seconds to wait for others that end about now."""
@@ -27,7 +28,7 @@ class Finishes(Protocol):
     """Where attempts are written down."""
 
     def finish(
-        self, batch: Sequence[Mapping[str, Any]], disable_after: float
+        self, batch: Sequence[Mapping[str, Any]], disable_after: float, seen: dict[str, Any] | None
     ) -> list[dict[str, Any]]:
         """Return {id, outcome, disabled} of each."""
 
@@ -51,6 +52,7 @@ class Finisher:
 
     store: Finishes
     disable_after: float
+    clock: DatabaseClock = field(default_factory=DatabaseClock)
     finished: threading.Event = field(default_factory=threading.Event)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _queue: SimpleQueue[Ended | None] = field(default_factory=SimpleQueue)
@@ -94,7 +96,8 @@ class Finisher:
     def _write(self, batch: Sequence[Ended]) -> None:
         while batch:
             try:
-                answers = self.store.finish([_row(ended) for ended in batch], self.disable_after)
+                rows = [_row(ended) for ended in batch]
+                answers = self.store.finish(rows, self.disable_after, self.clock.seen())
             except Unavailable as error:
                 batch = self._still_held(batch, error.detail)
             except ConvohooksError as error:

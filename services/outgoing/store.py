@@ -36,6 +36,9 @@ class OutgoingStore:
 
     def delete_endpoint(self, owner: str, endpoint_id: str) -> bool:
         """Remove an endpoint and its deliveries; return whether there was one of theirs."""
+        # Many deliveries take seconds to remove: what happens meanwhile must not wait for that.
+        if self.change_endpoint(owner, endpoint_id, {"disabled": True}) is None:
+            return False
         return bool(self._ask("delete_endpoint", owner=owner, endpoint_id=endpoint_id))
 
     def rotate_secret(self, owner: str, endpoint_id: str, secret: str, overlap: float) -> bool:
@@ -87,24 +90,25 @@ class OutgoingStore:
         arguments = {"owner": owner, "conversation": conversation, "message": message}
         return self._found("change_message", **arguments, change=change)
 
-    def claim(
-        self, claim: str, most: int, most_risky: int, lease: float, rate: int, concurrency: int
-    ) -> Row:
-        """Claim due deliveries for `lease` seconds; return {deliveries, due_seconds}.
+    def claim(self, wanted: Row) -> Row:
+        """Claim due deliveries; return {deliveries, now, due_seconds}.
 
-        `most_risky` of them may be for endpoints that hang, or where nothing has arrived yet.
+        `wanted` are the arguments of `claim_deliveries` (sql/37_webhook_deliveries.sql).
         """
-        arguments = {"claim": claim, "most": most, "most_risky": most_risky}
-        limits = {"rate": rate, "concurrency": concurrency}
-        told = self._row("claim_deliveries", **arguments, **limits, lease_seconds=lease)
+        told = self._row("claim_deliveries", **wanted)
         for delivery in told["deliveries"]:
             delivery["secrets"] = self.vault.opened(delivery["secrets"] or ())
         return told
 
-    def finish(self, batch: Sequence[Mapping[str, Any]], disable_after: float) -> list[Row]:
-        """Write down attempts that ended; return [{id, outcome, disabled}]."""
-        answer = self._ask("finish_deliveries", batch=batch, disable_after_seconds=disable_after)
-        return cast(list[Row], answer)
+    def finish(
+        self, batch: Sequence[Mapping[str, Any]], disable_after: float, seen: Row | None = None
+    ) -> list[Row]:
+        """Write down attempts that ended; return [{id, outcome, disabled}].
+
+        `seen` is the time of the last claim, as `claim` takes it.
+        """
+        arguments = {"batch": batch, "seen": seen, "disable_after_seconds": disable_after}
+        return cast(list[Row], self._ask("finish_deliveries", **arguments))
 
     def tidy(self) -> bool:
         """Forget what has run out; return False, as nothing is left."""

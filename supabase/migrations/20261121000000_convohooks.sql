@@ -2465,12 +2465,12 @@ create table if not exists private.delivery_queue (
     endpoint_id uuid not null references public.webhook_endpoints (id) on delete cascade,
     seq bigint generated always as identity,
     next_attempt_at timestamptz not null default now(),
-    set_at timestamptz not null default now(),
     tries integer not null default 0,
-    claim_id uuid
+    claim_id uuid,
+    again boolean not null default false
 );
 comment on column private.delivery_queue.next_attempt_at is 'Of a claimed one the end of its lease; infinity while its endpoint is disabled.';
-comment on column private.delivery_queue.set_at is 'When next_attempt_at was set: should the clock go back, the wait starts anew.';
+comment on column private.delivery_queue.again is 'It was sent again while it was on its way: another attempt follows, however this one ends.';
 comment on column private.delivery_queue.tries is 'Attempts begun since it was sent, or sent again.';
 create index if not exists delivery_queue_due_idx on private.delivery_queue (endpoint_id, next_attempt_at);
 create index if not exists delivery_queue_order_idx on private.delivery_queue (endpoint_id, seq);
@@ -2490,10 +2490,18 @@ comment on column private.delivery_slots.until is 'While in flight a minute afte
 create index if not exists delivery_slots_endpoint_idx on private.delivery_slots (endpoint_id, until);
 create index if not exists delivery_slots_delivery_id_idx on private.delivery_slots (delivery_id) where in_flight;
 
+-- The times that the database's clock has jumped, as workers have noticed by clocks that do not; the last 100.
+create table if not exists private.clock_jumps (
+    id bigint generated always as identity primary key,
+    jump interval not null
+);
+
 alter table private.outgoing_events enable row level security;
+alter table private.clock_jumps enable row level security;
 alter table private.delivery_queue enable row level security;
 alter table private.delivery_slots enable row level security;
 grant select, insert, update, delete on private.outgoing_events to service_role;
+grant select, insert, update, delete on private.clock_jumps to service_role;
 grant select, insert, update, delete on private.delivery_queue to service_role;
 grant select, insert, update, delete on private.delivery_slots to service_role;
 
@@ -2504,10 +2512,9 @@ language plpgsql stable set search_path = '' as $$
 begin
     return query
     select e.* from public.webhook_endpoints e
-    where e.user_id = p_user and not e.disabled and case
-        when e.conversation_id is null then e.event_types is null or p_event_type = any(e.event_types)
-        else e.conversation_id = p_conversation and p_event_type like 'message.%'
-    end
+    where e.user_id = p_user and not e.disabled
+        and (e.event_types is null or p_event_type = any(e.event_types))
+        and (e.conversation_id is null or (e.conversation_id = p_conversation and p_event_type like 'message.%'))
     order by e.id;
 end
 $$;
@@ -2541,7 +2548,12 @@ declare
     event private.outgoing_events;
     endpoint public.webhook_endpoints;
 begin
-    for endpoint in select * from private.endpoints_for(p_user, p_event_type, p_conversation) loop
+    for endpoint in
+        select e.* from private.endpoints_for(p_user, p_event_type, p_conversation) f
+        join public.webhook_endpoints e on e.id = f.id
+        -- One that is being deleted is waited for, and then not there.
+        order by e.id for key share of e
+    loop
         if event.id is null then
             insert into private.outgoing_events (key, event_type, user_id, conversation_id, payload)
             values (p_key, p_event_type, p_user, p_conversation, p_payload)
@@ -2586,8 +2598,9 @@ begin
     if disabled_one.id is null then
         return null;
     end if;
-    update private.delivery_queue q set next_attempt_at = 'infinity', set_at = now()
-    where q.endpoint_id = p_endpoint and q.claim_id is null;
+    -- What is on its way is put aside when it ends, or its lease does.
+    update private.delivery_queue q set next_attempt_at = 'infinity'
+    where q.endpoint_id = p_endpoint and (q.claim_id is null or q.next_attempt_at <= now());
     if p_reason <> 'owner' then
         perform private.emit_fact(
             p_endpoint || ':' || disabled_one.version, 'endpoint.disabled', disabled_one.user_id, null,
@@ -2609,7 +2622,7 @@ begin
     update private.endpoint_state s
     set is_suspect = false, is_proven = false, failing_since = null, failures = 0, blocked_until = '-infinity'
     where s.endpoint_id = p_endpoint;
-    update private.delivery_queue q set next_attempt_at = now(), set_at = now()
+    update private.delivery_queue q set next_attempt_at = now()
     where q.endpoint_id = p_endpoint and q.next_attempt_at = 'infinity';
 end
 $$;
@@ -2636,9 +2649,8 @@ begin
     ), due as (
         select s.*, row_number() over (partition by s.is_suspect order by s.last_claimed_at) as place
         from waiting w join private.endpoint_state s on s.endpoint_id = w.endpoint_id
-        where w.next_attempt_at <= now()
-            -- Further off than any block lasts: the clock went back.
-            and (s.blocked_until <= now() or s.blocked_until > now() + interval '1 minute')
+        join public.webhook_endpoints e on e.id = w.endpoint_id
+        where w.next_attempt_at <= now() and s.blocked_until <= now() and not e.disabled
     )
     select d.endpoint_id from due d where not d.is_suspect or d.place <= p_most_suspect
     order by d.last_claimed_at limit p_most;
@@ -2717,7 +2729,7 @@ begin
         order by q.next_attempt_at, q.seq limit allowed for update skip locked
     ), taken as (
         update private.delivery_queue q
-        set claim_id = p_claim, tries = q.tries + 1, next_attempt_at = now() + make_interval(secs => p_lease), set_at = now()
+        set claim_id = p_claim, tries = q.tries + 1, next_attempt_at = now() + make_interval(secs => p_lease)
         from due where q.delivery_id = due.delivery_id
         returning q.delivery_id
     )
@@ -2729,22 +2741,56 @@ $$;
 revoke execute on function private.claim_of_endpoint(uuid, uuid, integer, integer, double precision, integer, integer) from public, anon, authenticated;
 grant execute on function private.claim_of_endpoint(uuid, uuid, integer, integer, double precision, integer, integer) to service_role;
 
+-- Move every wait by what the clock has jumped since a worker last looked. `p_seen` is {now: what the time was, jumps: which had been
+-- followed by then, elapsed: the seconds that have gone by since, by a clock that nobody sets}. So no clock that is set lets more
+-- out than the limits, takes a lease away early, or makes a wait last for hours. A call that was long on its way looks like a
+-- small jump; those count for nothing.
+create or replace function private.follow_clock(p_seen jsonb) returns void
+language plpgsql set search_path = '' as $$
+declare
+    jump interval := now() - (p_seen ->> 'now')::timestamptz - make_interval(secs => (p_seen ->> 'elapsed')::double precision);
+begin
+    if jump is null or jump between interval '-5 seconds' and interval '5 seconds' then
+        return;
+    end if;
+    -- One worker at a time; what another has followed already is done.
+    perform pg_advisory_xact_lock(hashtextextended('clock', 2));
+    jump := jump - coalesce((select sum(j.jump) from private.clock_jumps j where j.id > (p_seen ->> 'jumps')::bigint), '0');
+    if jump between interval '-5 seconds' and interval '5 seconds' then
+        return;
+    end if;
+    insert into private.clock_jumps (jump) values (jump);
+    -- But for what was queued after the jump: that has the new time already, and is due.
+    update private.delivery_queue q set next_attempt_at = q.next_attempt_at + jump
+    where q.next_attempt_at < 'infinity' and case when jump > interval '0' then q.tries > 0 else q.next_attempt_at > now() end;
+    update private.delivery_slots s set until = s.until + jump;
+    update private.endpoint_state s set blocked_until = s.blocked_until + jump, failing_since = s.failing_since + jump;
+end
+$$;
+revoke execute on function private.follow_clock(jsonb) from public, anon, authenticated;
+grant execute on function private.follow_clock(jsonb) to service_role;
+
 -- Give due deliveries out under a claim, `most` at most, for as long as its lease lasts; each endpoint gets no more than its
 -- rate a minute and its places at once (`rate`, `concurrency` where it has none of its own), and where places are scarce each
 -- gets a share. `most_risky` of them may be for endpoints that hang, or for more than one attempt where nothing has arrived yet.
+-- `seen` is {now, jumps} of the caller's last claim, with the seconds `elapsed` since.
 -- Out: {deliveries: [{id, endpoint_id, webhook_id, event_type, url, headers, secrets, payload, attempt, tries, retry_schedule,
--- is_risky, now}], due_seconds (until something is due; null when nothing waits)}.
+-- is_risky}], now, jumps, due_seconds (until something is due; null when nothing waits)}.
 create or replace function public.claim_deliveries(
-    claim uuid, most integer, most_risky integer, lease_seconds double precision, rate integer, concurrency integer
+    claim uuid, most integer, most_risky integer, lease_seconds double precision, rate integer, concurrency integer,
+    seen jsonb default null
 ) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
-    due uuid[] := array(select * from private.endpoints_due(most, most_risky));
+    due uuid[];
     risky uuid[] := '{}';
-    share integer := greatest(1, most / greatest(1, cardinality(due)));
+    share integer;
     endpoint uuid;
     given record;
 begin
+    perform private.follow_clock(seen);
+    due := array(select * from private.endpoints_due(most, most_risky));
+    share := greatest(1, most / greatest(1, cardinality(due)));
     foreach endpoint in array due loop
         exit when most <= 0;
         select * into given from private.claim_of_endpoint(
@@ -2761,7 +2807,7 @@ begin
             select coalesce(jsonb_agg(jsonb_build_object(
                 'id', d.id, 'endpoint_id', e.id, 'webhook_id', d.webhook_id, 'event_type', d.event_type, 'url', e.url,
                 'headers', e.headers, 'payload', o.payload, 'attempt', d.attempts + 1, 'tries', q.tries,
-                'retry_schedule', coalesce(e.retry_schedule, '{4,8,10}'), 'now', clock_timestamp(),
+                'retry_schedule', coalesce(e.retry_schedule, '{4,8,10}'),
                 'is_risky', e.id = any(risky),
                 'secrets', (
                     select jsonb_agg(s.secret order by s.id desc) from private.endpoint_secrets s
@@ -2777,6 +2823,8 @@ begin
                 where s.endpoint_id = any(due) and s.claim_id = claim and s.in_flight
             ) and q.claim_id = claim
         ),
+        'now', clock_timestamp(),
+        'jumps', (select coalesce(max(j.id), 0) from private.clock_jumps j),
         'due_seconds', (
             select extract(epoch from min(q.next_attempt_at) - now()) from private.delivery_queue q
             where q.next_attempt_at < 'infinity'
@@ -2784,8 +2832,8 @@ begin
     );
 end
 $$;
-revoke execute on function public.claim_deliveries(uuid, integer, integer, double precision, integer, integer) from public, anon, authenticated;
-grant execute on function public.claim_deliveries(uuid, integer, integer, double precision, integer, integer) to service_role;
+revoke execute on function public.claim_deliveries(uuid, integer, integer, double precision, integer, integer, jsonb) from public, anon, authenticated;
+grant execute on function public.claim_deliveries(uuid, integer, integer, double precision, integer, integer, jsonb) to service_role;
 
 -- Note how an attempt went for its endpoint; the reason when that disables it.
 create or replace function private.note_health(p_endpoint uuid, p_item jsonb, p_disable_after double precision) returns text
@@ -2837,8 +2885,13 @@ begin
         return jsonb_build_object('id', told_id, 'outcome', 'lost');
     end if;
 
+    if held.again then
+        next_state := 'waiting';
+        next_at := now();
+    end if;
     if next_state = 'waiting' then
-        update private.delivery_queue q set claim_id = null, set_at = now(), next_attempt_at = case
+        update private.delivery_queue q
+        set claim_id = null, again = false, tries = case when held.again then 0 else q.tries end, next_attempt_at = case
             when (select e.disabled from public.webhook_endpoints e where e.id = held.endpoint_id) then 'infinity' else next_at
         end
         where q.delivery_id = told_id;
@@ -2864,13 +2917,16 @@ grant execute on function private.finish_delivery(uuid, jsonb, double precision)
 
 -- Write down attempts that have ended. In: a JSON array of {id, claim, outcome (delivered, failed), status?, error?, response?,
 -- duration_ms, retry_seconds? (without it a failure is the last), gone?, timed_out?}. Out: [{id, outcome: delivered | waiting |
--- failed | lost, disabled: the reason when that disabled its endpoint}].
-create or replace function public.finish_deliveries(batch jsonb, disable_after_seconds double precision) returns jsonb
+-- failed | lost, disabled: the reason when that disabled its endpoint}]. `seen` as at `claim_deliveries`.
+create or replace function public.finish_deliveries(
+    batch jsonb, disable_after_seconds double precision, seen jsonb default null
+) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
     item jsonb;
     results jsonb := '[]';
 begin
+    perform private.follow_clock(seen);
     for item in
         select b.value from jsonb_array_elements(batch) b
         left join private.delivery_queue q on q.delivery_id = (b.value ->> 'id')::uuid
@@ -2881,16 +2937,19 @@ begin
     return results;
 end
 $$;
-revoke execute on function public.finish_deliveries(jsonb, double precision) from public, anon, authenticated;
-grant execute on function public.finish_deliveries(jsonb, double precision) to service_role;
+revoke execute on function public.finish_deliveries(jsonb, double precision, jsonb) from public, anon, authenticated;
+grant execute on function public.finish_deliveries(jsonb, double precision, jsonb) to service_role;
 
--- Send a delivery again: the same webhook-id, a new attempt, the schedule from its beginning. One that is on its way stays so.
+-- Send a delivery again: the same webhook-id, a new attempt, the schedule from its beginning. Of one that is on its way the new
+-- attempt follows the one in hand.
 create or replace function private.send_again(p_delivery public.webhook_deliveries) returns void
 language plpgsql set search_path = '' as $$
 begin
     insert into private.delivery_queue as q (delivery_id, endpoint_id) values (p_delivery.id, p_delivery.endpoint_id)
-    on conflict (delivery_id) do update set next_attempt_at = now(), set_at = now(), tries = 0
-    where q.claim_id is null;
+    on conflict (delivery_id) do update set
+        again = q.claim_id is not null,
+        next_attempt_at = case when q.claim_id is null then now() else q.next_attempt_at end,
+        tries = case when q.claim_id is null then 0 else q.tries end;
     update public.webhook_deliveries d set state = 'waiting', next_attempt_at = now(), finished_at = null
     where d.id = p_delivery.id;
 end
@@ -2956,14 +3015,14 @@ $$;
 revoke execute on function public.test_endpoint(uuid, uuid, text, jsonb) from public, anon, authenticated;
 grant execute on function public.test_endpoint(uuid, uuid, text, jsonb) to service_role;
 
--- Once a minute: let no wait last longer because the clock went back, and forget slots that ended.
+-- Once a minute: put aside what is a disabled endpoint's, and forget what has run out.
 create or replace function public.tidy_deliveries() returns void
 language sql security invoker set search_path = '' as $$
-    update private.delivery_queue q
-    set next_attempt_at = now() + (q.next_attempt_at - q.set_at), set_at = now()
-    where q.set_at > now() + interval '2 seconds' and q.next_attempt_at < 'infinity';
-    update private.delivery_slots s set until = now() + interval '1 minute'
-    where s.until > now() + case when s.in_flight then interval '15 minutes' else interval '1 minute' end;
+    update private.delivery_queue q set next_attempt_at = 'infinity'
+    from public.webhook_endpoints e where e.id = q.endpoint_id and e.disabled and q.next_attempt_at <= now();
+    delete from private.clock_jumps j where j.id in (
+        select o.id from private.clock_jumps o order by o.id desc offset 100
+    );
     delete from private.delivery_slots s
     where s.id = any(array(select o.id from private.delivery_slots o where o.until <= now() limit 10000 for update skip locked))
 $$;
@@ -3012,39 +3071,73 @@ $$;
 revoke execute on function private.message_data(public.conversation_messages, public.conversations) from public, anon, authenticated;
 grant execute on function private.message_data(public.conversation_messages, public.conversations) to service_role;
 
--- What names a message whichever row it has: a browser's word of it is replaced by the sender's, live ones by the transcript.
+-- What begins the name of every word that a browser told of an inference.
+create or replace function private.inference_key(p_message public.conversation_messages) returns text
+language sql immutable set search_path = '' as $$
+    select 'relayed:' || coalesce(p_message.role, '') || ':' || p_message.inference_id || ':'
+$$;
+revoke execute on function private.inference_key(public.conversation_messages) from public, anon, authenticated;
+grant execute on function private.inference_key(public.conversation_messages) to service_role;
+
+-- What names a message. What a browser told of an inference is one of those words of it that its sender's may take the place of.
 create or replace function private.message_key(p_message public.conversation_messages) returns text
 language sql immutable set search_path = '' as $$
     select case
         when p_message.origin = 'api' then 'api:' || p_message.id
         when p_message.origin = 'transcript' then 'line:' || p_message.message_id
-        when p_message.inference_id is not null then 'live:' || coalesce(p_message.role, '') || ':' || p_message.inference_id
-        else 'live:id:' || p_message.message_id
+        when p_message.relayed and p_message.inference_id is not null
+            then 'live:' || private.inference_key(p_message) || p_message.message_id
+        else 'live:' || p_message.message_id
     end
 $$;
 revoke execute on function private.message_key(public.conversation_messages) from public, anon, authenticated;
 grant execute on function private.message_key(public.conversation_messages) to service_role;
+
+-- Whether a browser's word of this message was told already: then that is now this message's.
+create or replace function private.takes_place_of_relayed(
+    p_message public.conversation_messages, p_conversation uuid, p_prefix text, p_key text
+) returns boolean
+language plpgsql set search_path = '' as $$
+begin
+    if p_message.origin <> 'live' or p_message.relayed or p_message.inference_id is null
+        or exists (select from private.outgoing_events o where o.key = p_key) then
+        return false;
+    end if;
+    update private.outgoing_events o set key = p_key
+    where o.id = (
+        select told.id from private.outgoing_events told
+        where told.conversation_id = p_conversation
+            and starts_with(told.key, p_prefix || 'live:' || private.inference_key(p_message))
+        order by told.created_at, told.id limit 1
+    );
+    return found;
+end
+$$;
+revoke execute on function private.takes_place_of_relayed(public.conversation_messages, uuid, text, text) from public, anon, authenticated;
+grant execute on function private.takes_place_of_relayed(public.conversation_messages, uuid, text, text) to service_role;
 
 -- Tell of a message, once for each status. Lines of a transcript only where nothing of the talk was told live.
 create or replace function private.emit_message(p_message public.conversation_messages, p_conversation public.conversations)
 returns void
 language plpgsql set search_path = '' as $$
 declare
-    event_type text := case coalesce(p_message.status, 'RECEIVED') when 'RECEIVED' then 'message.created' else 'message.processed' end;
-    of_conversation text := 'message:' || p_conversation.id || ':';
+    status text := coalesce(p_message.status, 'RECEIVED');
+    event_type text := case status when 'RECEIVED' then 'message.created' else 'message.processed' end;
+    prefix text := 'message:' || p_conversation.id || ':';
+    key text := prefix || private.message_key(p_message) || ':' || status;
 begin
     if p_conversation.user_id is null
         or not exists (select from private.endpoints_for(p_conversation.user_id, event_type, p_conversation.id))
         or (p_message.origin = 'transcript' and exists (
             select from private.outgoing_events o
-            where o.conversation_id = p_conversation.id and starts_with(o.key, of_conversation || 'live:')
+            where o.conversation_id = p_conversation.id and starts_with(o.key, prefix || 'live:')
         ))
+        or private.takes_place_of_relayed(p_message, p_conversation.id, prefix, key)
     then
         return;
     end if;
     perform private.emit(
-        of_conversation || private.message_key(p_message) || ':' || coalesce(p_message.status, 'RECEIVED'),
-        event_type, p_conversation.user_id, p_conversation.id,
+        key, event_type, p_conversation.user_id, p_conversation.id,
         jsonb_build_object('conversation_id', p_conversation.id,
             'data', private.message_data(p_message, p_conversation), 'timestamp', private.iso(now()))
     );
@@ -3099,25 +3192,31 @@ revoke execute on function private.tell_qualification() from public, anon, authe
 create or replace trigger qualification_data_tell after insert or update on public.qualification_data
 for each row when (new.version is not null) execute function private.tell_qualification();
 
--- A conversation has become known: tell what came before it was. Named to fire after `conversations_adopt_events`.
+-- A conversation has become known, or somebody's: tell what came before it was. Of one that gets its owner late only the last day, lest
+-- a table that is filled in afterwards tell of old times. Named to fire after `conversations_adopt_events`.
 create or replace function private.tell_what_waited() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
     message public.conversation_messages;
     found_out public.qualification_data;
+    since timestamptz := '-infinity';
 begin
     if tg_op = 'UPDATE' and old.conversation_id is not distinct from new.conversation_id then
-        return null;
+        if old.user_id is not null then
+            return null;
+        end if;
+        since := now() - interval '1 day';
     end if;
     for message in
         select * from public.conversation_messages m
-        where m.conversation_id = new.conversation_id and m.origin is not null
+        where m.conversation_id = new.conversation_id and m.origin is not null and m.created_at >= since
         order by m.position, m.seq, m.turn_idx, m.timestamp nulls first, m.created_at, m.id
     loop
         perform private.emit_message(message, new);
     end loop;
     for found_out in
-        select * from public.qualification_data q where q.conversation_id = new.conversation_id and q.version is not null
+        select * from public.qualification_data q
+        where q.conversation_id = new.conversation_id and q.version is not null and q.received_at >= since
         order by q.received_at, q.id
     loop
         perform private.emit_qualification(found_out, new);
@@ -3126,7 +3225,7 @@ begin
 end
 $$;
 revoke execute on function private.tell_what_waited() from public, anon, authenticated;
-create or replace trigger conversations_tell_what_waited after insert or update of conversation_id on public.conversations
+create or replace trigger conversations_tell_what_waited after insert or update of conversation_id, user_id on public.conversations
 for each row when (new.conversation_id is not null and new.user_id is not null) execute function private.tell_what_waited();
 
 create or replace function private.tell_conversation() returns trigger
@@ -4225,4 +4324,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is '7ae2c853774d';
+comment on function public.describe_schema() is 'ba65a74af1ae';

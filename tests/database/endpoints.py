@@ -55,13 +55,15 @@ def claim(
     concurrency: int = 10,
     most_risky: int = 1000,
     under: str | None = None,
+    seen: dict[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Claim what is due; return what is an endpoint's, each with its claim.
 
     The database is shared: what others left waiting is claimed with it and never finished.
     """
     token = under or str(uuid.uuid4())
-    answer = call(db, "claim_deliveries", token, most, most_risky, lease, rate, concurrency)
+    limits = (most, most_risky, lease, rate, concurrency)
+    answer = call(db, "claim_deliveries", token, *limits, seen)
     return [
         {**delivery, "claim": token}
         for delivery in answer["deliveries"]
@@ -109,9 +111,9 @@ def advance(db: psycopg.Connection, endpoint: str, seconds: float) -> None:
     """Let time pass for an endpoint: what it waits for comes so much nearer."""
     shift = "- make_interval(secs => %s)"
     db.execute(
-        f"update private.delivery_queue set next_attempt_at = next_attempt_at {shift},"
-        f" set_at = set_at {shift} where endpoint_id = %s",
-        [seconds, seconds, endpoint],
+        f"update private.delivery_queue set next_attempt_at = next_attempt_at {shift}"
+        " where endpoint_id = %s",
+        [seconds, endpoint],
     )
     db.execute(
         f"update private.delivery_slots set until = until {shift} where endpoint_id = %s",

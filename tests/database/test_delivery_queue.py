@@ -21,7 +21,7 @@ from tests.database.endpoints import (
     new_owner,
     send,
 )
-from tests.database.events import rows
+from tests.database.events import make_conversation, new_conversation_id, rows
 
 FAILED: dict[str, Any] = {"outcome": "failed", "status": 500, "error": "500", "retry_seconds": 4}
 LAST = {**FAILED, "retry_seconds": None}
@@ -408,8 +408,9 @@ def test_sent_again_is_a_new_attempt_under_the_same_id(
     assert (second["attempt"], second["tries"]) == (2, 1)
 
 
-def test_sent_again_while_on_its_way_stays_on_its_way(
-    db: psycopg.Connection, owner: str, endpoint: str
+@pytest.mark.parametrize("told", [{}, FAILED, LAST])
+def test_sent_again_while_on_its_way_is_sent_once_more_after_that(
+    db: psycopg.Connection, owner: str, endpoint: str, told: dict[str, Any]
 ) -> None:
     send(db, owner, endpoint)
     [flying] = claim(db, endpoint)
@@ -417,8 +418,12 @@ def test_sent_again_while_on_its_way_stays_on_its_way(
     call(db, "resend_delivery", owner, endpoint, flying["id"])
 
     assert claim(db, endpoint) == []
-    assert finish(db, flying)[0]["outcome"] == "delivered"
+    assert finish(db, flying, **told)[0]["outcome"] == "waiting"
+    [again] = claim(db, endpoint)
+    assert (again["attempt"], again["tries"]) == (2, 1)
+    assert finish(db, again)[0]["outcome"] == "delivered"
     assert delivery(db, flying["id"])["state"] == "delivered"
+    assert claim(db, endpoint) == []
 
 
 def test_what_failed_since_a_time_is_sent_again(
@@ -505,21 +510,132 @@ def test_nobody_has_more_endpoints_than_allowed(db: psycopg.Connection, owner: s
     assert call(db, "create_endpoint", owner, url, "whsec_MQ==", 1) == {"outcome": "too_many"}
 
 
-def test_a_clock_that_goes_back_stops_nothing(
+HOUR = 3600.0
+
+
+def seen(db: psycopg.Connection, jump: float) -> dict[str, Any]:
+    """Return what a worker saw a second ago, before the clock jumped by so many seconds."""
+    [row] = rows(
+        db,
+        "select (now() - make_interval(secs => %s))::text as now,"
+        " (select coalesce(max(id), 0) from private.clock_jumps) as jumps",
+        jump + 1,
+    )
+    return {**row, "elapsed": 1.0}
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+def test_a_clock_that_jumps_lets_out_no_more_and_keeps_nobody_waiting(
+    db: psycopg.Connection, owner: str, endpoint: str, jump: float
+) -> None:
+    send(db, owner, endpoint, 4)
+    first, *others = claim(db, endpoint, rate=3)
+    finish(db, first, **FAILED)
+    finish(db, *others)
+    # What was noted before the jump is as much older, or as far in the future.
+    advance(db, endpoint, jump)
+
+    assert claim(db, endpoint, rate=3, seen=seen(db, jump)) == []
+    advance(db, endpoint, 61)
+    assert len(claim(db, endpoint, rate=3, seen=seen(db, 0))) == 2
+
+
+def test_a_jump_takes_no_lease_away(db: psycopg.Connection, owner: str, endpoint: str) -> None:
+    send(db, owner, endpoint, 2)
+    [flying] = claim(db, endpoint, concurrency=1)
+    advance(db, endpoint, HOUR)
+
+    assert claim(db, endpoint, concurrency=1, seen=seen(db, HOUR)) == []
+    assert finish(db, flying)[0]["outcome"] == "delivered"
+
+
+def test_a_jump_that_one_worker_has_followed_is_done(
     db: psycopg.Connection, owner: str, endpoint: str
 ) -> None:
-    send(db, owner, endpoint, 3)
-    first, second, third = claim(db, endpoint, rate=3)
-    finish(db, first, **FAILED)
-    finish(db, second, third)
-    # An hour back is as if everything had been noted an hour later.
-    advance(db, endpoint, -3600)
+    send(db, owner, endpoint)
+    finish(db, *claim(db, endpoint), **FAILED)
+    before = seen(db, HOUR)
+    advance(db, endpoint, HOUR)
 
-    assert claim(db, endpoint, rate=3) == []
+    for _ in range(3):
+        assert claim(db, endpoint, seen=before) == []
+
+    advance(db, endpoint, 5)
+    assert len(claim(db, endpoint, rate=3, seen=seen(db, 0))) == 1
+
+
+def test_what_is_queued_after_a_jump_goes_out_at_once(
+    db: psycopg.Connection, owner: str, endpoint: str
+) -> None:
+    before = seen(db, HOUR)
+    send(db, owner, endpoint)
+
+    assert len(claim(db, endpoint, seen=before)) == 1
+
+
+def test_what_ends_before_the_next_claim_follows_the_clock_too(
+    db: psycopg.Connection, owner: str, endpoint: str
+) -> None:
+    send(db, owner, endpoint)
+    [flying] = claim(db, endpoint)
+    before = seen(db, HOUR)
+    advance(db, endpoint, HOUR)
+
+    failed = {**FAILED, "id": flying["id"], "claim": flying["claim"], "duration_ms": 1.0}
+    call(db, "finish_deliveries", [failed], 432000.0, before)
+
+    assert claim(db, endpoint, seen=before) == []
+    advance(db, endpoint, 5)
+    assert len(claim(db, endpoint, seen=seen(db, 0))) == 1
+
+
+def test_disabled_endpoints_of_a_dead_worker_keep_nobody_waiting(
+    db: psycopg.Connection, owner: str
+) -> None:
+    theirs = [make_endpoint(db, owner) for _ in range(5)]
+    for each in theirs:
+        send(db, owner, each)
+        claim(db, each)
+        call(db, "change_endpoint", owner, each, {"disabled": True})
+        advance(db, each, 46)
+    other = new_owner(db)
+    healthy = make_endpoint(db, other)
+    send(db, other, healthy)
+
+    found = [claim(db, healthy, most=4, most_risky=4) for _ in range(2)]
+
+    assert sum(map(len, found)) == 1
     call(db, "tidy_deliveries")
-    advance(db, endpoint, 60)
+    aside = rows(
+        db,
+        "select next_attempt_at = 'infinity' as aside from private.delivery_queue"
+        " where endpoint_id = any(%s::uuid[])",
+        theirs,
+    )
+    assert [row["aside"] for row in aside] == [True] * 5
+    call(db, "change_endpoint", owner, theirs[0], {"disabled": False})
+    assert len(claim(db, theirs[0])) == 1
 
-    assert [each["id"] for each in claim(db, endpoint, rate=3)] == [first["id"]]
+
+def test_a_message_does_not_fail_because_its_endpoint_is_being_deleted(
+    db: psycopg.Connection, stack: LocalStack, owner: str, endpoint: str
+) -> None:
+    name = new_conversation_id()
+    conversation = make_conversation(db, name, user_id=owner)
+    message = {"message_id": "api:1", "content": "Hello", "type": "BOT", "created_by": "Ada"}
+    with (
+        psycopg.connect(stack.database_url) as deleting,
+        psycopg.connect(stack.database_url, autocommit=True) as adding,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        deleting.execute("select public.delete_endpoint(%s, %s)", [owner, endpoint])
+        added = pool.submit(call, adding, "add_message", owner, conversation, message)
+        is_waiting = "select 1 from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
+        while not rows(db, is_waiting, adding.info.backend_pid):
+            assert not added.done()
+        deleting.commit()
+
+        assert added.result()["outcome"] == "new"
 
 
 def test_what_is_deleted_while_on_its_way_is_lost(

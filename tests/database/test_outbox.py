@@ -176,6 +176,55 @@ def test_the_senders_word_in_place_of_a_browsers_is_the_same_message(
     assert contents(db, endpoint) == ["helo", "Answer"]
 
 
+def test_two_messages_of_one_inference_are_two(
+    db: psycopg.Connection, name: str, conversation: str, endpoint: str
+) -> None:
+    receive(db, said(name, "first words", inference_id="i1"))
+    receive(db, said(name, "second words", inference_id="i1"))
+    receive(db, said(name, "second words", inference_id="i1"))
+
+    assert contents(db, endpoint) == ["first words", "second words"]
+
+
+def test_a_relayed_message_is_only_one_of_two(
+    db: psycopg.Connection, name: str, conversation: str, endpoint: str
+) -> None:
+    receive(db, said(name, "first", inference_id="i1", relayed=True))
+    receive(db, said(name, "first words", inference_id="i1"))
+    receive(db, said(name, "second words", inference_id="i1"))
+
+    assert contents(db, endpoint) == ["first", "second words"]
+
+
+def test_a_conversation_that_gets_its_owner_late_tells_of_its_last_day(
+    db: psycopg.Connection, owner: str, name: str, endpoint: str
+) -> None:
+    row_id = make_conversation(db, name)
+    receive(db, said(name, "Old"), said(name, "New"))
+    db.execute(
+        "update public.conversation_messages set created_at = now() - interval '2 days'"
+        " where conversation_id = %s and content = 'Old'",
+        [name],
+    )
+
+    db.execute("update public.conversations set user_id = %s where id = %s", [owner, row_id])
+
+    assert contents(db, endpoint) == ["New"]
+
+
+def test_a_conversations_webhook_listens_to_what_it_says(
+    db: psycopg.Connection, owner: str, conversation: str
+) -> None:
+    webhook = {"url": "https://example.test/hook"}
+    made = call(db, "configure_conversation_webhook", owner, conversation, webhook, SECRET)["row"]
+    call(db, "change_endpoint", owner, made["id"], {"event_types": ["message.processed"]})
+
+    message = call(db, "add_message", owner, conversation, ADDED)["row"]["id"]
+    call(db, "change_message", owner, conversation, message, {"status": "FAILED"})
+
+    assert [each["event_type"] for each in deliveries(db, made["id"])] == ["message.processed"]
+
+
 @pytest.mark.parametrize("live", [True, False])
 def test_what_came_before_its_conversation_was_known_is_told_once_it_is(
     db: psycopg.Connection, owner: str, name: str, endpoint: str, live: bool

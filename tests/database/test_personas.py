@@ -55,6 +55,7 @@ PUBLIC = (
     "received_messages",
 )
 PRIVATE = (
+    "clock_jumps",
     "conversation_calls",
     "conversation_facts",
     "delivery_queue",

@@ -10,10 +10,12 @@ import os
 import re
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from services.local.stack import LocalStack
 from tests.database.events import event, new_conversation_id, receive
@@ -23,9 +25,10 @@ FULL = int(os.environ.get("PLAN_ROWS", "1000000"))
 MOST_PAGES = 4_000
 """What one call may touch, of some 18,000 pages of a full inbox and as many of its indexes."""
 FILL = """
-insert into private.webhook_inbox (source, event_key, event_type, conversation_id, path, body,
+insert into private.webhook_inbox (id, source, event_key, event_type, conversation_id, path, body,
     body_sha256, state, received_at, next_attempt_at)
-select 'tavus', 'c' || n / 50 || ':' || n, 'conversation.utterance', 'c' || n / 50, '/', '{}', 'x',
+select lpad(to_hex(n), 32, '0')::uuid, 'tavus', 'c' || n / 50 || ':' || n,
+    'conversation.utterance', 'c' || n / 50, '/', '{}', 'x',
     coalesce((array['failed', 'dead', 'unmatched'])[mod(n, 1000) + 1], 'processed'),
     now() - n * interval '20 seconds',
     case when mod(n, 1000) = 0 then now() - interval '1 hour' end
@@ -65,13 +68,30 @@ class Full:
         return int(top["Shared Hit Blocks"]) + int(top["Shared Read Blocks"])
 
 
+@contextmanager
+def without_indexes(connection: psycopg.Connection, table: str) -> Iterator[None]:
+    """Fill a table in half the time: its indexes but the primary key's are made afterwards."""
+    query = """
+        select indexrelid::regclass::text, pg_get_indexdef(indexrelid)
+        from pg_index where indrelid = %s::regclass and not indisprimary
+    """
+    indexes = connection.execute(query, [table]).fetchall()
+    for name, _ in indexes:
+        connection.execute(sql.SQL("drop index {}").format(sql.SQL(name)))
+    yield
+    for _, definition in indexes:
+        connection.execute(sql.SQL(definition))
+
+
 @pytest.fixture(name="full", scope="module")
 def _full(stack: LocalStack, blank: str) -> Iterator[Full]:
     """A database whose inbox holds a lot."""
     with copy_of(blank, f"full_{uuid.uuid4().hex[:8]}") as url:
         apply_sources(url)
         with psycopg.connect(url, autocommit=True) as connection:
-            for fill in (FILL, FILL_STREAM, FILL_TOOL_CALLS):
+            with without_indexes(connection, "private.webhook_inbox"):
+                connection.execute(FILL, [FULL])
+            for fill in (FILL_STREAM, FILL_TOOL_CALLS):
                 connection.execute(fill, [FULL])
             # Frozen now, so that the first readers need not write down which rows are visible.
             connection.execute("vacuum (freeze, analyze)")

@@ -29,7 +29,8 @@ def _store(stack: LocalStack) -> Iterator[OutgoingStore]:
 
 
 def signed_with(store: OutgoingStore, endpoint: str) -> list[list[str]]:
-    claimed = store.claim(str(uuid4()), 1000, 1000, 45.0, 100, 10)["deliveries"]
+    wanted = {"claim": str(uuid4()), "most": 1000, "most_risky": 1000, "lease_seconds": 45.0}
+    claimed = store.claim({**wanted, "rate": 100, "concurrency": 10})["deliveries"]
     return [each["secrets"] for each in claimed if each["endpoint_id"] == endpoint]
 
 

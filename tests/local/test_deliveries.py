@@ -354,13 +354,16 @@ class FlakyStore:
     store: Any
     calls: list[str] = field(default_factory=list)
 
-    def claim(self, *arguments: Any) -> dict[str, Any]:
-        return dict(self._flaky("claim", *arguments))
+    def claim(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return dict(self._flaky("claim", wanted))
 
     def finish(
-        self, batch: Sequence[Mapping[str, Any]], disable_after: float
+        self,
+        batch: Sequence[Mapping[str, Any]],
+        disable_after: float,
+        seen: dict[str, Any] | None,
     ) -> list[dict[str, Any]]:
-        return list(self._flaky("finish", batch, disable_after))
+        return list(self._flaky("finish", batch, disable_after, seen))
 
     def _flaky(self, name: str, *arguments: Any) -> Any:
         self.calls.append(name)

@@ -79,6 +79,12 @@ def test_database_that_cannot_commit_means_later(
         supabase(status, json.dumps({"message": "no", "code": code})).receive_events([])
 
 
+@pytest.mark.parametrize("body", ["{}", '{"message": "", "code": ""}'])
+def test_error_that_says_nothing_means_later(supabase: Answering, body: str) -> None:
+    with pytest.raises(Unavailable, match="no reason given"):
+        supabase(500, body).receive_events([])
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [

@@ -43,23 +43,27 @@ class FakeStore:
     waiting: list[Row] = field(default_factory=list)
     claims: list[tuple[str, int, float]] = field(default_factory=list)
     risky: list[int] = field(default_factory=list)
+    seen: list[Row | None] = field(default_factory=list)
     finished: list[Row] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     claim_errors: list[Exception] = field(default_factory=list)
     finish_errors: list[Exception] = field(default_factory=list)
     disabled: str | None = None
 
-    def claim(
-        self, claim: str, most: int, most_risky: int, lease: float, rate: int, concurrency: int
-    ) -> Row:
+    def claim(self, wanted: Row) -> Row:
         if self.claim_errors:
             raise self.claim_errors.pop(0)
-        self.claims.append((claim, most, lease))
-        self.risky.append(most_risky)
+        most = wanted["most"]
+        self.claims.append((wanted["claim"], most, wanted["lease_seconds"]))
+        self.risky.append(wanted["most_risky"])
+        self.seen.append(wanted["seen"])
         given, self.waiting[:] = self.waiting[:most], self.waiting[most:]
-        return {"deliveries": given, "due_seconds": 0.0 if self.waiting else None}
+        due_seconds = 0.0 if self.waiting else None
+        return {"deliveries": given, "due_seconds": due_seconds, "now": NOW, "jumps": 7}
 
-    def finish(self, batch: Sequence[Mapping[str, Any]], disable_after: float) -> list[Row]:
+    def finish(
+        self, batch: Sequence[Mapping[str, Any]], disable_after: float, seen: Row | None
+    ) -> list[Row]:
         if self.finish_errors:
             raise self.finish_errors.pop(0)
         if any(row["id"] == "poison" for row in batch):
@@ -395,3 +399,15 @@ def test_half_of_the_places_are_for_endpoints_that_may_hang() -> None:
         sender.release.set()
         wait_until(lambda: store.risky[-1] == 5)
         stop()
+
+
+def test_each_claim_tells_what_the_database_showed_before() -> None:
+    store = FakeStore()
+    with working(store):
+        wait_until(lambda: len(store.seen) >= 2)
+
+    first, second, *_ = store.seen
+    assert first is None
+    assert second is not None
+    assert (second["now"], second["jumps"]) == (NOW, 7)
+    assert 0 < second["elapsed"] < PATIENCE

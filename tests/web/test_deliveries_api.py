@@ -309,3 +309,45 @@ def test_a_delivery_that_is_not_there_is_404(caller: Caller, grace: Account, end
     for name in (str(uuid4()), "x", "%00", "*"):
         assert get(caller, grace, endpoint, f"/{name}").status_code == 404
         assert resend(caller, grace, endpoint, name).status_code == 404
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+@pytest.mark.parametrize("field", ["since", "until", "before"])
+def test_a_time_that_no_calendar_has_is_refused(
+    caller: Caller, grace: Account, endpoint: str, field: str, moment: str
+) -> None:
+    answer = get(caller, grace, endpoint, **{field: moment})
+
+    assert answer.status_code == 400
+    assert field in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("moment", ["2026-01-01T00:00:00+16:00", "2026-01-01T00:00:00-23:59"])
+@pytest.mark.parametrize("field", ["since", "until", "before"])
+def test_a_time_of_any_zone_is_understood(
+    caller: Caller, grace: Account, endpoint: str, field: str, moment: str
+) -> None:
+    assert get(caller, grace, endpoint, **{field: moment}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("moment", "status"),
+    [("2026-01-01T00:00:00+16:00", 202), ("9999-12-31T23:59:59-23:59", 422)],
+)
+def test_resending_since_a_time_of_any_zone(
+    caller: Caller, grace: Account, endpoint: str, moment: str, status: int
+) -> None:
+    answer = caller.http.post(
+        f"{ENDPOINTS}/{endpoint}/resend-failed", json={"since": moment}, headers=grace.headers
+    )
+
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/webhook-endpoints", "/api/conversations", "/api/qualification-data"]
+)
+def test_lists_take_a_time_of_any_zone(caller: Caller, grace: Account, path: str) -> None:
+    query = {"before": "2026-01-01T00:00:00+16:00"}
+
+    assert caller.http.get(path, params=query, headers=grace.headers).status_code == 200

@@ -174,6 +174,7 @@ def test_hostile_tokens_are_401(stack: LocalStack, caller: Caller, ada: Account)
         "person as service role": forged({**claims, "role": "service_role"}, secret),
         "person as anon": forged({**claims, "role": "anon"}, secret),
         "not yet": forged({**claims, "nbf": now + 600, "iat": now + 600}, secret),
+        "issued in the future": forged({**claims, "iat": now + 600}, secret),
         "exp as text": forged({**claims, "exp": str(now + 60)}, secret),
         "exp as list": f"{header}.{base64.urlsafe_b64encode(b'{}').decode()}.{mark}",
         "alg none": f"{unsigned.rstrip('=')}.{payload}.",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.database import execute
+from services.validation import Moment
 
 
 class Cursor(BaseModel):
@@ -17,7 +17,7 @@ class Cursor(BaseModel):
     Rows from before this schema may have no time; they come last.
     """
 
-    at: datetime | None = None
+    at: Moment | None = None
     id: UUID | None = None
 
     @classmethod

@@ -11,7 +11,8 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from services.database import execute
 from services.errors import NotFound
-from services.outgoing.endpoint_request import EventType, Moment
+from services.outgoing.endpoint_request import EventType
+from services.validation import Moment
 from services.web.api.arguments import read
 from services.web.api.caller import caller
 from services.web.api.cursor import PageQuery, read_page
