@@ -21,7 +21,7 @@ from services.events import WebhookEventProcessingService
 from services.inbound import Inbound
 from services.ingestion import row_of
 from services.local.checkout import ROOT
-from services.provider import Credential, Lookups, Scenario, Video
+from services.provider import Credential, Lookups, Phone, Scenario, Video
 from services.providers.tavus import TAVUS
 from tests.local.phoenix import realtime
 
@@ -138,6 +138,9 @@ class _NoLookups(Lookups):
         return ()
 
     def scenario(self, conversation_id: str) -> Scenario | None:
+        return None
+
+    def phone(self, phone_number: str) -> Phone | None:
         return None
 
 

@@ -1,17 +1,17 @@
-"""The results as a picture: a bar per row that says how far its goal is reached."""
+"""The results as a picture: a bar per goal that says how far it is reached."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
 
-from bench.results import Result, number
+from bench.results import Goal, Result, number
 
 WIDTH, ROW, TOP = 860, 46, 40
 BAR_LEFT, BAR_WIDTH = 430, 300
 REACH = 2.0
 """Times its goal at which a bar is full."""
-COLOURS = {True: "#2a9d5c", False: "#d1495b"}
+COLOURS = {True: "#2a9d5c", False: "#d1495b", None: "#555"}
 
 
 def to_svg(results: Sequence[Result], machine: str) -> str:
@@ -32,22 +32,28 @@ def to_svg(results: Sequence[Result], machine: str) -> str:
     )
 
 
-def reach(result: Result) -> float:
+def reach(value: float, goal: Goal) -> float:
     """Return how far a goal is reached: 1 is just so, 2 is twice as good, more is not drawn."""
-    value, bound = result.value, result.goal.bound
-    ratio = value / bound if result.goal.sign == "≥" else bound / max(value, 1e-9)
+    ratio = value / goal.bound if goal.sign == "≥" else goal.bound / max(value, 1e-9)
     return min(ratio, REACH)
 
 
 def _row(result: Result, y: int) -> str:
     colour = COLOURS[result.holds]
-    width = round(reach(result) * BAR_WIDTH / REACH)
     measured = f"{number(result.value)} {result.unit}"
     return (
         _text(16, y + 17, result.name, "#222")
-        + _text(16, y + 34, f"goal {result.goal} {result.unit}", "#777", size=11)
-        + f'<rect x="{BAR_LEFT}" y="{y + 6}" width="{width}" height="20" rx="3" fill="{colour}"/>'
+        + (_goal(result, result.goal, y) if result.goal else "")
         + _text(WIDTH - 16, y + 21, measured, colour, "end")
+    )
+
+
+def _goal(result: Result, goal: Goal, y: int) -> str:
+    width = round(reach(result.value, goal) * BAR_WIDTH / REACH)
+    colour = COLOURS[result.holds]
+    return (
+        _text(16, y + 34, f"goal {goal} {result.unit}", "#777", size=11)
+        + f'<rect x="{BAR_LEFT}" y="{y + 6}" width="{width}" height="20" rx="3" fill="{colour}"/>'
     )
 
 

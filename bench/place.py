@@ -14,6 +14,7 @@ import psycopg
 from bench import callbacks
 from bench.callbacks import Conversation
 from services.local import application, checkout
+from services.local.parts import Part
 from services.local.ports import HOST, free_port
 from services.local.stack import LocalStack, discard, local_stack
 from services.local.state import State, remove_tree
@@ -87,13 +88,26 @@ def server(here: Place, app: str) -> Iterator[Server]:
     proofs = {name: here.signing_key for name in ("CALLBACK_SIGNING_KEY", "STRIPE_WEBHOOK_SECRET")}
     env = {**here.stack.env(), **proofs, "WEB_CONCURRENCY": "1"}
     part = application.service(env, port)
-    part = replace(part, name=name, after=(), command=(*part.command[:-1], app))
-    state = State(here.stack.state.folder / name, owner=here.stack.state.id)
+    part = replace(part, name=name, command=(*part.command[:-1], app))
+    with _running(here, part) as supervisor:
+        yield Server(port=port, supervisor=supervisor, name=name)
+
+
+@contextmanager
+def worker(here: Place) -> Iterator[None]:
+    """Run one `convohooks worker`, which may send webhooks to this machine."""
+    with _running(here, application.worker({**here.stack.env(), "WEBHOOK_ALLOW_LOCAL": "1"})):
+        yield
+
+
+@contextmanager
+def _running(here: Place, part: Part) -> Iterator[Supervisor]:
+    state = State(here.stack.state.folder / part.name, owner=here.stack.state.id)
     state.create()
-    supervisor = Supervisor([part], state)
+    supervisor = Supervisor([replace(part, after=())], state)
     try:
         supervisor.start(never)
-        yield Server(port=port, supervisor=supervisor, name=name)
+        yield supervisor
     finally:
         supervisor.stop()
 

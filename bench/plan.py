@@ -19,6 +19,10 @@ class Plan:
     lone_requests: int
     screens: int
     inbox_rows: int
+    deliveries: int
+    delivery_rounds: int
+    beside_bad_seconds: float
+    beside_bad_rounds: int
 
 
 FULL = Plan(
@@ -30,6 +34,10 @@ FULL = Plan(
     lone_requests=600,
     screens=100,
     inbox_rows=1_000_000,
+    deliveries=3000,
+    delivery_rounds=3,
+    beside_bad_seconds=4.5,
+    beside_bad_rounds=3,
 )
 QUICK = Plan(
     rounds=2,
@@ -40,4 +48,8 @@ QUICK = Plan(
     lone_requests=150,
     screens=20,
     inbox_rows=50_000,
+    deliveries=500,
+    delivery_rounds=1,
+    beside_bad_seconds=2.5,
+    beside_bad_rounds=1,
 )

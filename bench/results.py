@@ -47,13 +47,13 @@ class Result:
     name: str
     value: float
     unit: str
-    goal: Goal
+    goal: Goal | None = None
     pair: Pair | None = None
 
     @property
-    def holds(self) -> bool:
-        """Tell whether the goal is reached."""
-        return self.goal.holds(self.value)
+    def holds(self) -> bool | None:
+        """Tell whether the goal is reached; None where there is none."""
+        return self.goal.holds(self.value) if self.goal else None
 
     def record(self) -> dict[str, object]:
         """Return it as results.json has it."""
@@ -61,7 +61,7 @@ class Result:
             "name": self.name,
             "value": round(self.value, 3),
             "unit": self.unit,
-            "goal": str(self.goal),
+            "goal": str(self.goal) if self.goal else None,
             "holds": self.holds,
             "pair": asdict(self.pair) if self.pair else None,
         }
@@ -69,7 +69,7 @@ class Result:
     def cells(self) -> tuple[str, str, str, str, str]:
         """Return what, the figure, both sides, the goal, the verdict."""
         value = f"{number(self.value)} {self.unit}"
-        return self.name, value, self._sides(), str(self.goal), "yes" if self.holds else "no"
+        return self.name, value, self._sides(), str(self.goal or ""), VERDICTS[self.holds]
 
     def _sides(self) -> str:
         if self.pair is None:
@@ -78,6 +78,7 @@ class Result:
         return f"{number(ours)} : {number(theirs)} {self.pair.unit} ({self.pair.against})"
 
 
+VERDICTS = {True: "yes", False: "no", None: ""}
 HEADINGS = ("what", "measured", "ours : against", "goal", "holds")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench import ledger
+from bench.deliveries import FAILING, HANGING, Healthy, deliveries_per_second, healthy
 from bench.measures import (
     Side,
     events_per_second,
@@ -26,9 +27,11 @@ from bench.place import (
     Server,
     place,
     server,
+    worker,
 )
 from bench.plan import CONNECTIONS, Plan
 from bench.results import Goal, Pair, Result, compared, number, percentile
+from bench.sink import sink
 from services.local.stack import discard_idle
 
 Say = Callable[[str], None]
@@ -68,6 +71,7 @@ def measure(plan: Plan, say: Say) -> list[Result]:
         ours, bare = lone_latencies(sides.ours, plan.lone_requests)
         screens = screen_latencies(sides.ours, plan.screens)
         megabytes = resident_megabytes(sides.ours.server)
+        deliveries = list(_deliveries(sides.ours.here, plan, say))
     return [
         *_throughput(rates, plan),
         _stripe(payments),
@@ -75,6 +79,7 @@ def measure(plan: Plan, say: Say) -> list[Result]:
         _tail(paced),
         _screen(screens),
         _memory(megabytes),
+        *deliveries,
     ]
 
 
@@ -124,6 +129,25 @@ def _paced(side: Side, rate: float, plan: Plan, say: Say) -> tuple[float, float]
     p50, p99 = percentile(latencies, 50), percentile(latencies, 99)
     say(f"at {number(rate)}/s: p50 {number(p50)} ms, p99 {number(p99)} ms")
     return p50, p99
+
+
+def _deliveries(here: Place, plan: Plan, say: Say) -> Iterator[Result]:
+    with sink() as at, worker(here):
+        deliveries_per_second(here, at, plan.deliveries // 10)
+        rates = [
+            deliveries_per_second(here, at, plan.deliveries) for _ in range(plan.delivery_rounds)
+        ]
+        say(f"deliveries {number(median(rates))}/s")
+        yield _sent(rates)
+        with healthy(here, at) as they:
+            yield _unharmed([_beside_bad(they, plan, say) for _ in range(plan.beside_bad_rounds)])
+
+
+def _beside_bad(they: Healthy, plan: Plan, say: Say) -> tuple[float, float]:
+    alone = they.p99_alone(plan.beside_bad_seconds)
+    beside = they.p99_beside_bad(plan.beside_bad_seconds)
+    say(f"healthy endpoints, p99: {number(alone)} ms, beside bad ones {number(beside)} ms")
+    return beside, alone
 
 
 def _throughput(rates: dict[str, list[float]], plan: Plan) -> list[Result]:
@@ -188,4 +212,19 @@ def _memory(megabytes: float) -> Result:
         value=megabytes,
         unit="MB",
         goal=Goal(sign="≤", bound=150),
+    )
+
+
+def _sent(rates: list[float]) -> Result:
+    return Result(
+        name="deliveries/s to a local receiver, one worker", value=median(rates), unit="/s"
+    )
+
+
+def _unharmed(p99s: list[tuple[float, float]]) -> Result:
+    beside, alone = zip(*p99s, strict=True)
+    return compared(
+        f"healthy endpoints' p99 delay beside {HANGING + FAILING} bad ones",
+        Goal(sign="≤", bound=2),
+        Pair(ours=beside, against="alone", theirs=alone, unit="ms"),
     )

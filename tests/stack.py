@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import psycopg
 import pytest
 
-from services.local import application, checkout
+from services.local import application, checkout, processes
 from services.local.backend import Backend
 from services.local.dotenv import Address
 from services.local.ports import HOST, free_port
-from services.local.stack import LocalStack, discard, discard_idle, local_stack, watched
+from services.local.stack import LocalStack, discard, local_stack, watched
 from services.local.state import State, remove_tree
 from services.local.supervisor import Supervisor
 
@@ -44,14 +44,19 @@ class Service:
         return self.supervisor.last_lines(self.name)
 
     def stop(self) -> None:
-        """Stop the service with all its workers."""
+        """Stop the service with all its workers, which end what they are at."""
+        self.supervisor.stop()
+
+    def kill(self) -> None:
+        """End the service with all its workers at once, as a test does that is through with it."""
+        state = self.supervisor.state
+        processes.kill(processes.leftovers(state, None, [self.name]))
         self.supervisor.stop()
 
 
 @pytest.fixture(name="stack", scope="session")
 def _stack() -> Iterator[LocalStack]:
     """A stack of this run's own, gone afterwards however the run ends."""
-    discard_idle(TESTS)
     state = State(TESTS / secrets.token_hex(4))
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

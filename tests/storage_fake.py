@@ -44,6 +44,7 @@ class FakeStorage:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body after its headers waits 40 ms else
     storage: FakeStorage
 
     def do_POST(self) -> None:

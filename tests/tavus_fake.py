@@ -353,6 +353,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body after its headers waits 40 ms else
     server: _Server
 
     def handle(self) -> None:

@@ -6,30 +6,13 @@ from typing import Annotated
 
 import typer
 
-from services.cli import (
-    calendly,
-    callbacks,
-    events,
-    objectives,
-    persona,
-    send,
-    spool,
-    tools,
-    tunnel,
-)
+from services.cli.lazy import LazyGroup
 from services.cli.output import AsJson, fail
 from services.errors import ConvohooksError, SettingsError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The Convohooks backend.")
-app.add_typer(events.app, name="events")
-app.add_typer(spool.app, name="spool")
-app.add_typer(tools.app, name="tools")
-app.add_typer(objectives.app, name="objectives")
-app.add_typer(persona.app, name="persona")
-app.add_typer(callbacks.app, name="callbacks")
-app.command()(tunnel.tunnel)
-app.command("send")(send.command)
-app.add_typer(calendly.app, name="calendly")
+app = typer.Typer(
+    cls=LazyGroup, no_args_is_help=True, add_completion=False, help="The Convohooks backend."
+)
 
 
 @app.callback()

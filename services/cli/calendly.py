@@ -19,7 +19,9 @@ from services.redaction import mask_log
 from services.settings import load_settings
 from services.subscriptions import Ensured, Subscriptions, without_secrets
 
-app = typer.Typer(no_args_is_help=True, help="Have Calendly call this service.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Have Calendly call this service."
+)
 
 Scope = Annotated[
     Literal["organization", "user"], typer.Option(help="Whose appointments: all, or one's own")

@@ -11,7 +11,9 @@ from services.cli.output import AsJson, print_json, print_table
 from services.cli.tavus import DryRun, tavus
 from services.tavus_setup.callbacks import callback_url, shown, sync_callbacks
 
-app = typer.Typer(no_args_is_help=True, help="Keep the callback URLs at Tavus right.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Keep the callback URLs at Tavus right."
+)
 
 Every = Annotated[bool, typer.Option("--all", help="Give one to what has none, too")]
 

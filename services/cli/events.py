@@ -20,7 +20,9 @@ from services.inbox import EventFilter, EventSummary, StoredEvent
 from services.settings import load_settings
 from services.validation import explain
 
-app = typer.Typer(no_args_is_help=True, help="List, show, replay and purge stored events.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="List, show, replay and purge stored events."
+)
 
 STATES = "received, processed, ignored, unmatched, failed or dead"
 State = Annotated[str | None, typer.Option(help=STATES)]

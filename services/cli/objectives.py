@@ -17,7 +17,9 @@ from services.tavus_setup.objectives import (
 )
 from services.tavus_setup.persona import attach_objectives
 
-app = typer.Typer(no_args_is_help=True, help="Make objectives at Tavus, and list them.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Make objectives at Tavus, and list them."
+)
 
 File = Annotated[
     Path | None, typer.Option("--file", help="The set; else OBJECTIVES_FILE, else the default")

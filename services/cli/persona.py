@@ -13,7 +13,9 @@ from services.tavus_setup.persona import DEFAULT_FOLDER, push_persona, read_pers
 from services.tools.registration import Registered, register
 from services.tools.registry import TOOLS
 
-app = typer.Typer(no_args_is_help=True, help="Make the demo's persona at Tavus.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Make the demo's persona at Tavus."
+)
 
 Folder = Annotated[
     Path, typer.Option("--folder", help="Where persona.json and system_prompt.md are")

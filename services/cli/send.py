@@ -19,6 +19,8 @@ from services.providers import providers
 from services.sending import call_of, changed, renewed, sample, sample_names
 from services.settings import Settings, load_settings
 
+app = typer.Typer(add_completion=False)
+
 EVERYTHING = "all"
 TIMEOUT = 30.0
 
@@ -111,6 +113,7 @@ def _ms_since(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 1)
 
 
+@app.command()
 def command(
     sender: Annotated[str, typer.Argument(help="tavus, twilio, … or one of WEBHOOK_SOURCES")],
     events: Annotated[list[str], typer.Argument(metavar="EVENT…", help="Samples, or `all`")],

@@ -20,7 +20,7 @@ from services.unsendable import Unsendable
 from services.wiring import wire_spool
 
 HELP = "List, show, retry and discard spooled events that Supabase would not store."
-app = typer.Typer(no_args_is_help=True, help=HELP)
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=HELP)
 
 NAMES = ("source", "event_type", "conversation_id", "received_at")
 

@@ -18,7 +18,9 @@ from services.settings import load_settings
 from services.tools.registration import Registered, inline, register
 from services.tools.registry import TOOLS
 
-app = typer.Typer(no_args_is_help=True, help="Register the agent's tools at Tavus.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Register the agent's tools at Tavus."
+)
 
 
 @app.command("register")

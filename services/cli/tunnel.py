@@ -28,6 +28,8 @@ from services.tavus_setup.following import follow
 from services.tunnel import Patience, Tunnel
 from services.tunnel_program import ANY_ADDRESS, RECIPES, Recipe
 
+app = typer.Typer(add_completion=False)
+
 ProgramName = Annotated[str, typer.Argument(metavar="PROGRAM", help=", ".join(RECIPES))]
 Command = Annotated[
     str | None, typer.Option(help="Another program, e.g. 'lt --port {port}'; no shell is used")
@@ -56,6 +58,7 @@ SENTENCES = {
 STYLES = {"up": "green", "check failed": "yellow", "service away": "yellow", "restarting": "red"}
 
 
+@app.command()
 def tunnel(
     program: ProgramName = "cloudflared",
     command: Command = None,

@@ -201,4 +201,10 @@ def _copy_programs(target: Path) -> None:
     for path in (draft, *draft.rglob("*")):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
-    draft.rename(target)
+    try:
+        draft.rename(target)
+    except OSError:
+        # Another stack of this checkout was sooner.
+        remove_tree(draft)
+        if not target.exists():
+            raise

@@ -37,7 +37,8 @@ EFFECTS = {
         select conversation_id, event_type,
             coalesce(event_data ->> 'seq', event_data ->> 'tool_call_id')
         from public.processed_webhook_events""",
-    "message": "select conversation_id, content from public.conversation_messages",
+    "message": """
+        select conversation_id, content from public.conversation_messages where origin <> 'api'""",
     "transcript": """
         select conversation_id from public.conversation_messages
         where origin = 'transcript' and position = 0""",

@@ -15,8 +15,9 @@ import psycopg
 
 from services.local.errors import LocalStackError
 from tests.chaos.leases import Fence, lose_leases
+from tests.chaos.listeners import is_sending
 from tests.chaos.load import SPOOL_REFUSES, SPOOLED, Load
-from tests.chaos.plan import FULL_DISK, LOST_LEASES, OUTAGE, Plan, Step
+from tests.chaos.plan import FULL_DISK, KILL_SENDING, LOST_LEASES, OUTAGE, Plan, Step
 from tests.chaos.victim import Victim
 from tests.forwarder import Mode
 from tests.stack import never
@@ -34,6 +35,9 @@ NETWORKS: dict[str, Mode] = {
 }
 ANSWERED_WITHIN = 20.0
 STRUCK_WITHIN = 10.0
+CAUGHT_WITHIN = 30.0
+"""Seconds to catch a worker that sends: who has found Supabase away claims nothing for a while."""
+WORKERS = ("worker", "second worker")
 WEB_PROCESSES = {"kill a web process": "service", "kill a spooling web process": "spooler"}
 
 
@@ -53,7 +57,8 @@ def carry_out(plan: Plan, victim: Victim, load: Load) -> tuple[Counter[str], Fen
 
 def _strike(victim: Victim, fault: str) -> bool:
     """Let a blow fall; what was struck a moment ago may not be back yet."""
-    deadline = time.monotonic() + STRUCK_WITHIN
+    seconds = CAUGHT_WITHIN if fault == KILL_SENDING else STRUCK_WITHIN
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with suppress(ProcessLookupError, psutil.Error, psycopg.Error, LocalStackError):
             _happen(victim, fault)
@@ -72,11 +77,22 @@ def _happen(victim: Victim, fault: str) -> None:
         if child is None:
             raise ProcessLookupError
         child.kill()
+    elif fault == KILL_SENDING:
+        os.kill(_sending_worker(victim), signal.SIGKILL)
     elif fault == "restart postgres":
         # What `pg_ctl restart -m fast` sends; the supervisor does the rest of it.
         os.kill(pid("postgres"), signal.SIGINT)
     else:
         os.kill(pid(fault.removeprefix("kill ")), signal.SIGKILL)
+
+
+def _sending_worker(victim: Victim) -> int:
+    """Return a worker that is in the middle of a delivery."""
+    workers = [victim.stack.supervisor.pid(name) for name in WORKERS]
+    sending = [pid for pid in workers if is_sending(pid, victim.receiver)]
+    if not sending:
+        raise ProcessLookupError
+    return sending[0]
 
 
 def _suffer(

@@ -28,13 +28,24 @@ HELD = """
 select id, claim_id from private.webhook_inbox
 where claim_id is not null and state in ('received', 'failed')
 """
-# Long due, so that they are the first to be given out again.
+# Long due, so that they are the first to be given out again. What is being finished is passed over:
+# else each would wait for what the other has locked.
 END_LEASE = """
 update private.webhook_inbox set next_attempt_at = now() - interval '1 day'
-where claim_id = %s
+where id = any(array(
+    select id from private.webhook_inbox where claim_id = %s for update skip locked
+))
 """
 END_LEASES = """
-update private.webhook_inbox set next_attempt_at = now() where claim_id is not null
+update private.webhook_inbox set next_attempt_at = now()
+where id = any(array(
+    select id from private.webhook_inbox where claim_id is not null for update skip locked
+));
+update private.delivery_queue set next_attempt_at = now()
+where delivery_id = any(array(
+    select delivery_id from private.delivery_queue where claim_id is not null
+    for update skip locked
+))
 """
 
 Held = dict[str, str]
@@ -73,7 +84,7 @@ def lose_leases(victim: Victim) -> Fence:
 
 
 def end_leases(database_url: str) -> None:
-    """Make due what dead workers hold, so that nobody waits a minute for it."""
+    """Make due what dead workers hold, so that nobody waits for it."""
     with psycopg.connect(database_url, autocommit=True) as db:
         db.execute(END_LEASES)
 
@@ -148,7 +159,8 @@ def _refused(log: Path, offset: int) -> set[str]:
     with log.open("rb") as file:
         file.seek(offset)
         entries = [json.loads(line) for line in file.read().splitlines() if line.endswith(b"}")]
-    return {entry["event_id"] for entry in entries if entry.get("outcome") == "lost"}
+    attempts = [entry for entry in entries if entry.get("event") == "attempt"]
+    return {entry["event_id"] for entry in attempts if entry["outcome"] == "lost"}
 
 
 @contextmanager

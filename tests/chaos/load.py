@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import httpx
 import psycopg
 
+from tests.chaos.author import Author
 from tests.chaos.story import Story, Told, make_story
 from tests.web.caller import TAVUS, TOKEN
 
@@ -25,8 +26,8 @@ REPEATED = 0.2
 """The share of acknowledged events that are delivered again."""
 
 MAKE_KNOWN = """
-insert into public.conversations (conversation_id)
-select %(id)s where not exists
+insert into public.conversations (conversation_id, user_id)
+select %(id)s, %(owner)s where not exists
     (select from public.conversations c where c.conversation_id = %(id)s)
 """
 
@@ -37,6 +38,7 @@ class Sender:
 
     urls: Sequence[str]
     database_url: str
+    owner: str
     chance: random.Random
     stopped: threading.Event
     sent: dict[str, Told] = field(default_factory=dict)
@@ -65,7 +67,7 @@ class Sender:
                 suppress(psycopg.Error),
                 psycopg.connect(self.database_url, connect_timeout=2) as connection,
             ):
-                connection.execute(MAKE_KNOWN, {"id": conversation})
+                connection.execute(MAKE_KNOWN, {"id": conversation, "owner": self.owner})
                 connection.commit()
                 return
             self.stopped.wait(0.5)
@@ -98,16 +100,21 @@ class Sender:
 
 
 class Load:
-    """Senders, each in a thread of its own, while this is entered."""
+    """Senders and an author, each in a thread of its own, while this is entered.
 
-    def __init__(self, urls: Sequence[str], database_url: str, seed: int) -> None:
-        """Make the senders, without starting them."""
+    All conversations are one owner's.
+    """
+
+    def __init__(self, urls: Sequence[str], database_url: str, owner: str, seed: int) -> None:
+        """Make them, without starting them."""
         self._stopped = threading.Event()
         self.senders = [
-            Sender(urls, database_url, random.Random(f"{seed}/{n}"), self._stopped)
+            Sender(urls, database_url, owner, random.Random(f"{seed}/{n}"), self._stopped)
             for n in range(SENDERS)
         ]
-        self._threads = [threading.Thread(target=sender.run) for sender in self.senders]
+        self.author = Author(database_url, owner, self._stopped)
+        runs = (*(sender.run for sender in self.senders), self.author.run)
+        self._threads = [threading.Thread(target=run) for run in runs]
 
     def __enter__(self) -> Load:
         """Start to send."""

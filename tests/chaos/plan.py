@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from itertools import count
 
 KILLED = ("service", "spooler", "worker", "second worker", "postgrest", "gateway", "postgres")
+KILL_SENDING = "kill a sending worker"
 BLOWS = (
     *(f"kill {part}" for part in KILLED),
+    KILL_SENDING,
     "kill a web process",
     "kill a spooling web process",
     "restart postgres",

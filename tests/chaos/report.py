@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import fields
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.chaos.books import Account, Books
+from tests.chaos.hearing import Hearing, Outbox
 from tests.chaos.leases import Fence
 from tests.chaos.load import Load
 from tests.chaos.plan import Plan
+from tests.receivers import Receiver
 
 
 def show(seed: int, plan: Plan, happened: Counter[str], disk: str) -> None:
@@ -41,6 +44,25 @@ def show_account(load: Load, books: Books, account: Account, fence: Fence) -> No
         **{f"tried again: {error}": count for error, count in books.errors.most_common()},
         **{f"answered {said}": count for said, count in load.answers.most_common()},
     }
+    _print(table, figures)
+
+
+def show_hearing(outbox: Outbox, hearing: Hearing, receiver: Receiver) -> None:
+    """Print what became of telling others."""
+    heard = Counter(receiver.ids)
+    types = Counter(delivery.event_type for delivery in outbox.deliveries)
+    figures = {
+        "deliveries": len(outbox.deliveries),
+        **{f"- {event_type}": count for event_type, count in types.most_common()},
+        "webhooks": len(heard),
+        "calls": heard.total(),
+        "forged": len(receiver.forged),
+        **{field.name: len(getattr(hearing, field.name)) for field in fields(hearing)},
+    }
+    _print(Table("Webhooks to customers", "", title="What was heard"), figures)
+
+
+def _print(table: Table, figures: Mapping[str, int]) -> None:
     for name, figure in figures.items():
         table.add_row(name, str(figure))
     Console(width=110).print(table)

@@ -1,4 +1,4 @@
-"""What the faults befall: a stack of its own, two services, two workers, the ways between them."""
+"""What the faults befall: a stack, two services, two workers, the ways between, a receiver."""
 
 from __future__ import annotations
 
@@ -15,13 +15,21 @@ from services.local.ports import HOST, free_port
 from services.local.stack import LocalStack, discard, local_stack, watched
 from services.local.state import State, remove_tree
 from tests.chaos.disk import Disk, small_disk
+from tests.chaos.listeners import SECRET, Moody
 from tests.forwarder import Forwarder, Mode
+from tests.receivers import Receiver, receiving
 from tests.stack import never, unused_backend
 from tests.web.caller import SETTINGS
 
 SHARE = 0.3
 """The share of what passes a bad network that it befalls."""
-CHAOS = {"REQUEST_TIMEOUT": "30", "BREAKER_FAILURES": "3", "BREAKER_SECONDS": "2"}
+CHAOS = {
+    "REQUEST_TIMEOUT": "30",
+    "BREAKER_FAILURES": "3",
+    "BREAKER_SECONDS": "2",
+    "WEBHOOK_ALLOW_LOCAL": "1",
+    "WEBHOOK_TIMEOUT": "5",
+}
 DEFERRED_ABOVE = "60"
 """Events a minute of the service with a spool; the rest is left to the workers."""
 
@@ -35,6 +43,7 @@ class Victim:
     network: Forwarder
     worker_ways: tuple[Forwarder, Forwarder]
     disk: Disk
+    receiver: Receiver
     # Whoever needs everything else to stand still for a while holds it.
     calm: threading.Lock
 
@@ -59,6 +68,7 @@ def victim(state: State, seed: int) -> Iterator[Victim]:
     try:
         with ended_by_sigterm(), ExitStack() as entered:
             disk = entered.enter_context(small_disk())
+            receiver = entered.enter_context(receiving(SECRET, answer=Moody(chance)))
             network, *worker_ways = (
                 entered.enter_context(
                     Forwarder(
@@ -78,6 +88,7 @@ def victim(state: State, seed: int) -> Iterator[Victim]:
                 network=network,
                 worker_ways=(worker_ways[0], worker_ways[1]),
                 disk=disk,
+                receiver=receiver,
                 calm=threading.Lock(),
             )
     finally:

@@ -17,7 +17,7 @@ from tests.e2e.accounts import Account, create_account
 from tests.e2e.rows import create_conversation, create_video
 from tests.e2e.visitor import Visitor
 from tests.stack import start_service
-from tests.web.caller import SETTINGS, Caller
+from tests.web.caller import LIMITS, SETTINGS, Caller
 
 Visit = Callable[..., Visitor]
 
@@ -65,13 +65,13 @@ def _browser() -> Iterator[Browser]:
 def _live_url(stack: LocalStack) -> Iterator[str]:
     service = start_service(stack, **SETTINGS)
     yield service.url
-    service.stop()
+    service.kill()
 
 
-@pytest.fixture(name="caller")
+@pytest.fixture(name="caller", scope="session")
 def _caller(live_url: str) -> Iterator[Caller]:
     """Sends callbacks as Tavus does."""
-    with httpx.Client(base_url=live_url, timeout=30) as http:
+    with httpx.Client(base_url=live_url, timeout=30, limits=LIMITS) as http:
         yield Caller(http)
 
 

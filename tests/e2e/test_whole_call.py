@@ -62,7 +62,7 @@ def _urls(stack: LocalStack, tavus: Vendor) -> Iterator[list[str]]:
     services = [start_service(stack, **SETTINGS, **tavus.settings()) for _ in range(2)]
     yield [service.url for service in services]
     for service in services:
-        service.stop()
+        service.kill()
 
 
 @pytest.fixture(name="start", scope="module")

@@ -33,6 +33,7 @@ from services.reach import problem_at, prove
 from services.settings import Settings, load_settings
 from services.tunnel import next_wait
 from services.tunnel_program import ANY_ADDRESS, RECIPES, Recipe, address_in
+from tests.command import convohooks
 from tests.forwarder import Forwarder
 from tests.stack import Service, start_service
 from tests.tavus_fake import FakeTavus, fake_tavus
@@ -103,7 +104,7 @@ def is_alive(pid: int) -> bool:
 def _service(stack: LocalStack) -> Iterator[Service]:
     service = start_service(stack)
     yield service
-    service.stop()
+    service.kill()
 
 
 @pytest.fixture(name="tavus")
@@ -300,14 +301,7 @@ def test_program_that_is_not_there(tmp_path: Path) -> None:
     env = {**os.environ, "PATH": str(tmp_path), "SUPABASE_URL": "https://x.example.test"}
     keys = {"SUPABASE_SECRET_KEY": "sb_secret_x", "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_x"}
 
-    done = subprocess.run(
-        [CONVOHOOKS, "tunnel", "ngrok", "--port", "9"],
-        env={**env, **keys},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = convohooks("tunnel", "ngrok", "--port", "9", env={**env, **keys}, cwd=tmp_path)
 
     assert done.returncode == 1
     assert "ngrok cannot be run" in done.stderr
@@ -318,14 +312,7 @@ def test_program_that_is_not_there(tmp_path: Path) -> None:
     "options", [["nonsense"], ["--command", "'"], ["--command", " "], ["--pattern", "("]]
 )
 def test_options_that_are_none(stack: LocalStack, tmp_path: Path, options: list[str]) -> None:
-    done = subprocess.run(
-        [CONVOHOOKS, "tunnel", *options],
-        env={**os.environ, **stack.env()},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = convohooks("tunnel", *options, env={**os.environ, **stack.env()}, cwd=tmp_path)
 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

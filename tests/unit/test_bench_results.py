@@ -13,7 +13,7 @@ PAIR = Pair(ours=(50.0, 60.0, 10.0), against="theirs", theirs=(100.0, 100.0, 100
 AT_LEAST_HALF = Goal(sign="≥", bound=0.5)
 
 
-def result(value: float, goal: Goal) -> Result:
+def result(value: float, goal: Goal | None = None) -> Result:
     return Result(name="a < b", value=value, unit="ms", goal=goal)
 
 
@@ -78,9 +78,21 @@ def test_the_picture_is_xml_whatever_the_names_hold() -> None:
 
 
 def test_a_bar_is_longer_the_better_the_value() -> None:
-    assert reach(result(0.25, AT_LEAST_HALF)) == 0.5
-    assert reach(result(300, Goal(sign="≤", bound=150))) == 0.5
-    assert reach(result(1, Goal(sign="≤", bound=150))) == 2
+    assert reach(0.25, AT_LEAST_HALF) == 0.5
+    assert reach(300, Goal(sign="≤", bound=150)) == 0.5
+    assert reach(1, Goal(sign="≤", bound=150)) == 2
+
+
+def test_a_figure_without_a_goal_is_shown_and_not_judged() -> None:
+    only_measured = result(700)
+
+    record = only_measured.record()
+    drawn = to_svg([only_measured], "2 cores")
+
+    assert (record["goal"], record["holds"]) == (None, None)
+    assert only_measured.cells() == ("a < b", "700 ms", "", "", "")
+    assert "700 ms" in drawn
+    assert drawn.count("<rect") == 1  # the ground
 
 
 def test_the_page_takes_the_table_between_its_marks() -> None:

@@ -39,6 +39,9 @@ SETTINGS = {
     "AUTH_FAILURES_PER_MINUTE": "100000",
 }
 
+# The service closes an idle connection after REQUEST_TIMEOUT; nobody is to send on it just then.
+LIMITS = httpx.Limits(keepalive_expiry=2)
+
 TAVUS = "/api/tavus/webhook"
 QUALIFICATION = "/api/webhook/qualification"
 FUNCTION = "/functions/v1/tavus-webhook"

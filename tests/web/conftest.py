@@ -9,18 +9,18 @@ import pytest
 
 from services.local.stack import LocalStack
 from tests.stack import start_service
-from tests.web.caller import SETTINGS, Caller
+from tests.web.caller import LIMITS, SETTINGS, Caller
 
 
 @pytest.fixture(name="service_url", scope="session")
 def _service_url(stack: LocalStack) -> Iterator[str]:
     service = start_service(stack, **SETTINGS)
     yield service.url
-    service.stop()
+    service.kill()
 
 
-@pytest.fixture(name="caller")
+@pytest.fixture(name="caller", scope="session")
 def _caller(service_url: str) -> Iterator[Caller]:
     """Calls the service as senders do."""
-    with httpx.Client(base_url=service_url, timeout=30) as http:
+    with httpx.Client(base_url=service_url, timeout=30, limits=LIMITS) as http:
         yield Caller(http)

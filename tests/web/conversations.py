@@ -15,7 +15,7 @@ from services.local.stack import LocalStack
 from tests.database.events import rows
 from tests.stack import Service, start_service
 from tests.tavus_fake import FakeTavus, fake_tavus
-from tests.web.caller import SETTINGS, Caller
+from tests.web.caller import LIMITS, SETTINGS, Caller
 from tests.web.people import Account, sign_up
 
 URL = "/api/conversations"
@@ -42,12 +42,12 @@ def _service(stack: LocalStack, shared_tavus: FakeTavus) -> Iterator[Service]:
     env = {**SETTINGS, **shared_tavus.settings(), "CONVERSATIONS_PER_HOUR": "0"}
     service = start_service(stack, **env)
     yield service
-    service.stop()
+    service.kill()
 
 
-@pytest.fixture(name="caller")
+@pytest.fixture(name="caller", scope="module")
 def _caller(service: Service) -> Iterator[Caller]:
-    with httpx.Client(base_url=service.url, timeout=60) as http:
+    with httpx.Client(base_url=service.url, timeout=60, limits=LIMITS) as http:
         yield Caller(http)
 
 

@@ -567,7 +567,7 @@ def _limited(stack: LocalStack) -> Iterator[Caller]:
     service = start_service(stack, **SETTINGS, RELAYED_MESSAGES_PER_MINUTE="10")
     with httpx.Client(base_url=service.url, timeout=30) as http:
         yield Caller(http)
-    service.stop()
+    service.kill()
 
 
 def test_each_person_has_their_own_number_of_messages_a_minute(

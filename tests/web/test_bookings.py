@@ -20,7 +20,7 @@ from services.settings import load_settings
 from tests.calendly_fake import FakeCalendly, fake_calendly
 from tests.database.events import rows
 from tests.stack import Service, start_service
-from tests.web.caller import SETTINGS, Caller
+from tests.web.caller import LIMITS, SETTINGS, Caller
 from tests.web.people import Account, make_admin, sign_up
 
 URL = "/api/bookings"
@@ -47,12 +47,12 @@ def _calendly(shared_calendly: FakeCalendly) -> FakeCalendly:
 def _service(stack: LocalStack, shared_calendly: FakeCalendly) -> Iterator[Service]:
     service = start_service(stack, **SETTINGS, **shared_calendly.settings())
     yield service
-    service.stop()
+    service.kill()
 
 
-@pytest.fixture(name="caller")
+@pytest.fixture(name="caller", scope="module")
 def _caller(service: Service) -> Iterator[Caller]:
-    with httpx.Client(base_url=service.url, timeout=60) as http:
+    with httpx.Client(base_url=service.url, timeout=60, limits=LIMITS) as http:
         yield Caller(http)
 
 
@@ -297,7 +297,7 @@ def test_calendly_away_is_503_and_after_five_times_at_once(
         with httpx.Client(base_url=service.url, timeout=60) as http:
             answers = [ask(Caller(http), ada, phone) for _ in range(6)]
     finally:
-        service.stop()
+        service.kill()
 
     assert {answer.status_code for answer in answers} == {503}
     details = [answer.json()["detail"] for answer in answers]
@@ -314,7 +314,7 @@ def test_without_a_key_the_service_says_so(
         with httpx.Client(base_url=service.url, timeout=60) as http:
             answer = ask(Caller(http), ada, phone)
     finally:
-        service.stop()
+        service.kill()
 
     assert answer.status_code == 502
     assert "CALENDLY_API_KEY is not set" in answer.json()["detail"]

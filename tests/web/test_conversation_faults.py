@@ -466,7 +466,7 @@ def test_service_killed_while_tavus_works_leaves_nothing(
         status = rows_of(db, ada)[0]["status"]
         office.sweep()
     finally:
-        service.stop()
+        service.kill()
 
     assert status == "starting"
     assert [row["status"] for row in rows_of(db, ada)] == ["failed"]
@@ -483,7 +483,7 @@ def test_service_whose_tavus_is_not_there_answers_503(
             service.url + URL, json={"persona_id": "p1"}, headers=ada.headers, timeout=30
         )
     finally:
-        service.stop()
+        service.kill()
 
     assert answer.status_code == 503
     assert "Tavus cannot be reached" in answer.json()["detail"]

@@ -107,7 +107,7 @@ def test_nobody_starts_none(caller: Caller, tavus: FakeTavus) -> None:
         ("persona_id", None),
         ("replica_id", ["r1"]),
         ("scenario_id", "not-a-uuid"),
-        ("scenario_id", str(uuid4())),
+        ("scenario_id", "6d0b8a14-3c5e-4f7a-9b21-0c4d8e2f6a17"),
         ("demo_id", {"a": 1}),
         ("conversation_name", "n" * 300),
         ("custom_greeting", "g" * 2001),
@@ -118,7 +118,7 @@ def test_nobody_starts_none(caller: Caller, tavus: FakeTavus) -> None:
         ("properties", {"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}}),
         ("properties", {"callback_url": "https://evil.example.test"}),
         ("callback_url", "https://evil.example.test"),
-        ("user_id", str(uuid4())),
+        ("user_id", "6d0b8a14-3c5e-4f7a-9b21-0c4d8e2f6a17"),
         ("status", "active"),
     ],
 )
@@ -272,7 +272,7 @@ def test_without_a_key_of_ours_nothing_is_begun(
     try:
         answer = httpx.post(service.url + URL, json={"persona_id": "p1"}, headers=ada.headers)
     finally:
-        service.stop()
+        service.kill()
 
     assert answer.status_code == 502
     assert setting in answer.json()["detail"]
@@ -361,7 +361,7 @@ def test_person_who_starts_too_many_is_429_and_others_are_not(
             answers = [start(caller, ada) for _ in range(3)]
             other = start(caller, sign_up(stack))
     finally:
-        service.stop()
+        service.kill()
 
     assert [answer.status_code for answer in answers] == [201, 201, 429]
     assert answers[2].headers["RateLimit-Limit"] == "2"
@@ -384,7 +384,7 @@ def test_processes_that_share_a_redis_count_together(
             ]
         finally:
             for service in services:
-                service.stop()
+                service.kill()
 
     assert [answer.status_code for answer in told] == [201, 201, 201, 429]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
+import httpx
 import jwt
 import psycopg
 import pytest
@@ -36,7 +37,7 @@ def _port(stack: LocalStack) -> Iterator[str]:
     """Where the service of these tests listens."""
     service = start_service(stack, **SETTINGS)
     yield service.url.rpartition(":")[2]
-    service.stop()
+    service.kill()
 
 
 @pytest.fixture(name="doctor")
@@ -119,14 +120,26 @@ def test_schema_of_another_version(doctor: Doctor, db: psycopg.Connection) -> No
     assert "older" in findings(done)["schema"]["seen"]
 
 
-def test_schema_that_is_not_there(doctor: Doctor, db: psycopg.Connection) -> None:
+def test_schema_that_is_not_there(
+    doctor: Doctor, db: psycopg.Connection, stack: LocalStack
+) -> None:
     reload = "; notify pgrst, 'reload schema'"
     away = f"alter function public.describe_schema() rename to absent{reload}"
     back = f"alter function public.absent() rename to describe_schema{reload}"
     with changed(db, away, back):
-        done = until(lambda: failed(doctor("--json")), ["schema"])
+        # Else it may learn of this when all is well again, in the middle of the next test.
+        until(lambda: postgrest_says(stack), "PGRST202")
+        done = failed(doctor("--json"))
     assert done == ["schema"]
     until(lambda: doctor().returncode, 0)
+
+
+def postgrest_says(stack: LocalStack) -> str | None:
+    """Return the code of the error for who calls the function that doctor looks for."""
+    headers = {"apikey": stack.secret_key, "Authorization": f"Bearer {stack.secret_key}"}
+    answer = httpx.post(f"{stack.url}/rest/v1/rpc/describe_schema", headers=headers).json()
+    code: str | None = answer.get("code")
+    return code
 
 
 def until(look: Callable[[], Any], wanted: Any) -> Any:
@@ -164,7 +177,7 @@ def test_service_that_cannot_take_events(doctor: Doctor, stack: LocalStack) -> N
     try:
         done = doctor("--json", PORT=cut_off.url.rpartition(":")[2])
     finally:
-        cut_off.stop()
+        cut_off.kill()
 
     assert failed(done) == ["service"]
 

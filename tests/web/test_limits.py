@@ -54,7 +54,7 @@ def limited(stack: LocalStack, **env: str) -> Iterator[tuple[Caller, Service]]:
         with httpx.Client(base_url=service.url, timeout=30, limits=limits) as http:
             yield Caller(http), service
     finally:
-        service.stop()
+        service.kill()
 
 
 @pytest.fixture(name="throttling", scope="module")

@@ -44,7 +44,7 @@ def _start(stack: LocalStack, supabase: Forwarder) -> Iterator[Start]:
                 with httpx.Client(base_url=service.url, timeout=30) as http:
                     yield service, Caller(http)
             finally:
-                service.stop()
+                service.kill()
 
         yield lambda **env: started.enter_context(running(**env))
 

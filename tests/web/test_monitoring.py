@@ -49,7 +49,7 @@ def _cut_off(stack: LocalStack) -> Iterator[Caller]:
     service = start_service(stack, **SETTINGS, SUPABASE_URL="http://127.0.0.1:9")
     with httpx.Client(base_url=service.url, timeout=30) as http:
         yield Caller(http)
-    service.stop()
+    service.kill()
 
 
 def test_service_without_supabase_says_so(cut_off: Caller) -> None:

@@ -91,7 +91,7 @@ def test_retry_reaches_the_database(
         until(lambda: spool.count() == Counts(spooled=0, unsendable=0))
         ready = httpx.get(f"{service.url}/ready").json()
     finally:
-        service.stop()
+        service.kill()
 
     assert json.loads(one.stdout) == {"retried": 1}
     assert others.stdout == "1 retried.\n"

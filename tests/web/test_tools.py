@@ -343,7 +343,7 @@ def test_calls_that_are_not_authentic_are_limited(stack: LocalStack) -> None:
     try:
         answers = [httpx.post(f"{service.url}{PATH}", json=BOOK) for _ in range(4)]
     finally:
-        service.stop()
+        service.kill()
 
     assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
     assert int(answers[3].headers["Retry-After"]) > 0
@@ -362,7 +362,7 @@ def test_the_tools_secret_replaces_that_of_the_webhook(
                 for secret in ("tool-secret", "older-tool-secret", SECRET)
             }
     finally:
-        service.stop()
+        service.kill()
 
     assert statuses == {"tool-secret": 200, "older-tool-secret": 200, SECRET: 401}
 
@@ -382,7 +382,7 @@ def test_without_a_secret_the_door_is_closed(stack: LocalStack) -> None:
             )
         ]
     finally:
-        service.stop()
+        service.kill()
 
     assert {answer.status_code for answer in answers} == {401}
 
@@ -498,7 +498,7 @@ def _away(stack: LocalStack, supabase: Forwarder) -> Iterator[Caller]:
     service = start_service(stack, **{**SETTINGS, **own})
     with httpx.Client(base_url=service.url, timeout=30) as http:
         yield Caller(http)
-    service.stop()
+    service.kill()
 
 
 @pytest.mark.parametrize("mode", ["hang", "reset", "refuse"])
@@ -542,7 +542,7 @@ def test_without_a_spool_the_agent_is_still_answered(
             answers = [call(Caller(http), envelope(conversation)) for _ in range(2)]
     finally:
         supabase.mode = "pass"
-        service.stop()
+        service.kill()
 
     assert {failure(answer) for answer in answers} == {
         "It cannot be done at the moment; nothing was changed"

@@ -407,7 +407,7 @@ def service(stack: LocalStack, **env: str) -> Iterator[Caller]:
         with httpx.Client(base_url=running.url, timeout=30) as http:
             yield Caller(http)
     finally:
-        running.stop()
+        running.kill()
 
 
 def test_shared_key_signs_by_sha256_and_no_token_is_needed(
