@@ -15,7 +15,7 @@ test: install ## Check style and types and run all tests
 	@.venv/bin/ruff format --check
 	@.venv/bin/ruff check
 	@.venv/bin/mypy
-	@exec .venv/bin/pytest
+	@exec .venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: install ## Measure the service against its goals and write bench/results.* (quick=1: a minute, only prints)
 	@exec .venv/bin/python -m bench $(if $(quick),--quick)

@@ -118,7 +118,10 @@ def receiving(*secrets: str, answer: Answer = ok) -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
+            length = int(self.headers["content-length"])
+            body = self.rfile.read(length)
+            if len(body) < length:
+                return  # who was sending it has died
             headers = {name.lower(): value for name, value in self.headers.items()}
             reply = receiver.receive(self.path, headers, body)
             if reply.status != 401:

@@ -72,8 +72,8 @@ def lose_leases(victim: Victim) -> Fence:
 
     Nothing else may go wrong meanwhile. Nothing is caught when that does not come about in time.
     """
-    deadline = time.monotonic() + WITHIN
     _await(lambda: all(_is_ready(url) for url in victim.urls), WITHIN)
+    deadline = time.monotonic() + WITHIN
     with psycopg.connect(victim.stack.database_url, autocommit=True) as db:
         while time.monotonic() < deadline:
             fence = _lose_leases(victim, db)
