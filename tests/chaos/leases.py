@@ -19,7 +19,7 @@ from tests.forwarder import Forwarder
 from tests.stack import never
 
 FIRST = "worker"
-WITHIN = 30.0
+WITHIN = 60.0
 """Seconds to catch a worker with events in its hands."""
 TAKEN_WITHIN = 10.0
 """Seconds for another worker to take them: one that has found Supabase away waits for five."""
