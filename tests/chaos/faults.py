@@ -33,7 +33,7 @@ NETWORKS: dict[str, Mode] = {
     OUTAGE: "refuse",
     FULL_DISK: "refuse",
 }
-ANSWERED_WITHIN = 20.0
+ANSWERED_WITHIN = 40.0
 STRUCK_WITHIN = 10.0
 CAUGHT_WITHIN = 30.0
 """Seconds to catch a worker that sends: who has found Supabase away claims nothing for a while."""
