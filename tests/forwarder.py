@@ -48,6 +48,7 @@ class Forwarder(socketserver.ThreadingTCPServer):
         self._mode: Mode = "pass"
         self._share = share
         self._held = held
+        self._waiting: list[bytes] = []
         self._chance = chance or random.Random()
 
     @property
@@ -97,11 +98,18 @@ class Forwarder(socketserver.ThreadingTCPServer):
             self.changed.wait_for(lambda: self._mode != "hang")
         return self._mode not in LOSES_REQUESTS or not self._befalls()
 
-    def passes_answer(self, first_line: bytes) -> bool:
+    def holds(self, text: bytes) -> bool:
+        """Whether an answer is held now to a request in which that stands."""
+        with self.changed:
+            return any(text in request for request in self._waiting)
+
+    def passes_answer(self, request: bytes) -> bool:
         """Wait while answers to that are held or delayed; say whether this one goes on."""
-        if self._held in first_line:
+        if self._held in request.partition(b"\r\n")[0]:
             with self.changed:
+                self._waiting.append(request)
                 self.changed.wait_for(lambda: self._mode != "hold answers")
+                self._waiting.remove(request)
         if self._mode == "delay answers" and self._befalls():
             time.sleep(self._chance.uniform(*DELAY))
         return self._mode not in LOSES_ANSWERS or not self._befalls()
@@ -115,7 +123,7 @@ class _Connection(socketserver.BaseRequestHandler):
 
     server: Forwarder
     request: socket.socket
-    first_line: bytes = b""
+    asked: bytes = b""
 
     def handle(self) -> None:
         """Carry both directions until one ends."""
@@ -124,12 +132,12 @@ class _Connection(socketserver.BaseRequestHandler):
             answers.start()
             while (data := self.request.recv(65536)) and self.server.passes_request():
                 line, _, rest = data.partition(b"\r\n")
-                if rest and line.endswith(b"HTTP/1.1"):
-                    self.first_line = line
+                starts = bool(rest) and line.endswith(b"HTTP/1.1")
+                self.asked = data if starts else self.asked + data
                 upstream.sendall(data)
 
     def _carry_answers(self, upstream: socket.socket) -> None:
         with suppress(OSError):
-            while (data := upstream.recv(65536)) and self.server.passes_answer(self.first_line):
+            while (data := upstream.recv(65536)) and self.server.passes_answer(self.asked):
                 self.request.sendall(data)
             self.request.shutdown(socket.SHUT_RDWR)

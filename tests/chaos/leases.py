@@ -93,7 +93,7 @@ def _lose_leases(victim: Victim, db: psycopg.Connection) -> Fence:
     """Try once. A worker asks for events every second, and may find none."""
     first, second = victim.worker_ways
     with _claims_held(first):
-        claim = _lasting_claim(db)
+        claim = _claim_held(db, first)
         if claim is None:
             return Fence()
         worker = victim.stack.supervisor.pid(FIRST)
@@ -105,6 +105,8 @@ def _lose_leases(victim: Victim, db: psycopg.Connection) -> Fence:
                 taken = _taken_from(db, claim)
                 if taken:
                     return _finish_late(victim, db, worker, taken)
+            if claim not in _held(db).values():
+                break
             never(0.05)
         return Fence()
     finally:
@@ -123,16 +125,14 @@ def _finish_late(victim: Victim, db: psycopg.Connection, worker: int, taken: Hel
     return Fence(caught=len(late | accepted), refused=len(late), accepted=len(accepted))
 
 
-def _lasting_claim(db: psycopg.Connection) -> str | None:
-    """Wait for a claim that stays, but not of somebody who has died before."""
-    orphans = set(_held(db).values())
+def _claim_held(db: psycopg.Connection, way: Forwarder) -> str | None:
+    """Wait for a claim whose claimer does not know of it yet."""
     deadline = time.monotonic() + 1.5
     while time.monotonic() < deadline:
-        seen = set(_held(db).values())
-        never(0.2)
-        lasting = (seen & set(_held(db).values())) - orphans
-        if lasting:
-            return lasting.pop()
+        for claim in set(_held(db).values()):
+            if way.holds(claim.encode()):
+                return claim
+        never(0.05)
     return None
 
 
@@ -140,7 +140,7 @@ def _taken_from(db: psycopg.Connection, claim: str) -> Held:
     """End a claim's lease; return which of its events another claim holds soon."""
     events = {event for event, by in _held(db).items() if by == claim}
     db.execute(END_LEASE, [claim])
-    deadline = time.monotonic() + 1.5
+    deadline = time.monotonic() + 3.0
     while time.monotonic() < deadline:
         held = _held(db)
         taken = {event: held[event] for event in events & held.keys() if held[event] != claim}
