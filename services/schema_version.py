@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "ba65a74af1ae"
+SCHEMA_VERSION = "07243ad1d391"

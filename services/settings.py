@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
-from cryptography.fernet import Fernet
 from dotenv import dotenv_values
 
+from services import setting_values as parse
 from services.errors import SettingsError
 from services.sources import Source, read_sources
 
@@ -113,84 +111,90 @@ class _Reader:
         self.problems: list[str] = []
 
     def settings(self) -> Settings | None:
-        port = self.optional(("PORT",), _port, 8000)
-        url = self.required(("SUPABASE_URL",), _url)
-        secret = self.required(("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"), _secret_key)
+        port = self.optional(("PORT",), parse.port, 8000)
+        url = self.required(("SUPABASE_URL",), parse.url)
+        secret = self.required(
+            ("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"), parse.secret_key
+        )
         publishable = self.required(
-            ("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"), _publishable_key
+            ("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"), parse.publishable_key
         )
         return Settings(
             supabase_url=url or "",
             supabase_secret_key=secret or "",
             supabase_publishable_key=publishable or "",
             public_base_url=self.optional(
-                ("PUBLIC_BASE_URL", "NEXT_PUBLIC_BASE_URL"), _url, f"http://127.0.0.1:{port}"
+                ("PUBLIC_BASE_URL", "NEXT_PUBLIC_BASE_URL"), parse.url, f"http://127.0.0.1:{port}"
             ),
-            database_url=self.optional(("DATABASE_URL",), _database_url, None),
+            database_url=self.optional(("DATABASE_URL",), parse.database_url, None),
             port=port,
             bind=self.optional(("BIND",), str, "127.0.0.1"),
-            web_concurrency=self.optional(("WEB_CONCURRENCY",), _processes, 1),
-            request_timeout=self.optional(("REQUEST_TIMEOUT",), _seconds, 30.0),
-            tavus_api_key=self.optional(("TAVUS_API_KEY",), _header, None),
-            tavus_base_url=self.optional(("TAVUS_BASE_URL",), _url, "https://tavusapi.com/v2"),
+            web_concurrency=self.optional(("WEB_CONCURRENCY",), parse.processes, 1),
+            request_timeout=self.optional(("REQUEST_TIMEOUT",), parse.seconds, 30.0),
+            tavus_api_key=self.optional(("TAVUS_API_KEY",), parse.header, None),
+            tavus_base_url=self.optional(("TAVUS_BASE_URL",), parse.url, "https://tavusapi.com/v2"),
             tavus_replica_id=self.optional(("TAVUS_REPLICA_ID",), str, None),
             objectives_file=self.optional(("OBJECTIVES_FILE",), Path, None),
-            tavus_webhook_secrets=self.optional(("TAVUS_WEBHOOK_SECRET",), _list, ()),
-            tavus_webhook_tokens=self.optional(("TAVUS_WEBHOOK_TOKEN",), _list, ()),
+            tavus_webhook_secrets=self.optional(("TAVUS_WEBHOOK_SECRET",), parse.items, ()),
+            tavus_webhook_tokens=self.optional(("TAVUS_WEBHOOK_TOKEN",), parse.items, ()),
             tavus_tool_secrets=self.optional(
-                ("TAVUS_TOOL_SECRET", "TAVUS_WEBHOOK_SECRET"), _list, ()
+                ("TAVUS_TOOL_SECRET", "TAVUS_WEBHOOK_SECRET"), parse.items, ()
             ),
-            callback_signing_keys=self.optional(("CALLBACK_SIGNING_KEY",), _list, ()),
-            twilio_auth_tokens=self.optional(("TWILIO_AUTH_TOKEN",), _list, ()),
-            twilio_shared_keys=self.optional(("TWILIO_SHARED_KEYS",), _named_list, ()),
-            stripe_webhook_secrets=self.optional(("STRIPE_WEBHOOK_SECRET",), _list, ()),
-            twilio_account_sid=self.optional(("TWILIO_ACCOUNT_SID",), _header, None),
-            calendly_api_key=self.optional(("CALENDLY_API_KEY",), _header, None),
+            callback_signing_keys=self.optional(("CALLBACK_SIGNING_KEY",), parse.items, ()),
+            twilio_auth_tokens=self.optional(("TWILIO_AUTH_TOKEN",), parse.items, ()),
+            twilio_shared_keys=self.optional(("TWILIO_SHARED_KEYS",), parse.named_items, ()),
+            stripe_webhook_secrets=self.optional(("STRIPE_WEBHOOK_SECRET",), parse.items, ()),
+            twilio_account_sid=self.optional(("TWILIO_ACCOUNT_SID",), parse.header, None),
+            calendly_api_key=self.optional(("CALENDLY_API_KEY",), parse.header, None),
             calendly_base_url=self.optional(
-                ("CALENDLY_BASE_URL",), _url, "https://api.calendly.com"
+                ("CALENDLY_BASE_URL",), parse.url, "https://api.calendly.com"
             ),
             calendly_webhook_signing_keys=self.optional(
-                ("CALENDLY_WEBHOOK_SIGNING_KEY",), _list, ()
+                ("CALENDLY_WEBHOOK_SIGNING_KEY",), parse.items, ()
             ),
-            calendly_webhook_tokens=self.optional(("CALENDLY_WEBHOOK_TOKEN",), _list, ()),
+            calendly_webhook_tokens=self.optional(("CALENDLY_WEBHOOK_TOKEN",), parse.items, ()),
             webhook_sources=self.optional(("WEBHOOK_SOURCES",), read_sources, {}),
-            cors_origins=self.optional(("CORS_ORIGINS",), _origins, ()),
-            trusted_proxies=self.optional(("TRUSTED_PROXIES",), _amount, 0),
-            auth_failures_per_minute=self.optional(("AUTH_FAILURES_PER_MINUTE",), _amount, 300),
-            events_per_minute=self.optional(("EVENTS_PER_MINUTE",), _amount, 0),
-            conversations_per_hour=self.optional(("CONVERSATIONS_PER_HOUR",), _amount, 20),
+            cors_origins=self.optional(("CORS_ORIGINS",), parse.origins, ()),
+            trusted_proxies=self.optional(("TRUSTED_PROXIES",), parse.amount, 0),
+            auth_failures_per_minute=self.optional(
+                ("AUTH_FAILURES_PER_MINUTE",), parse.amount, 300
+            ),
+            events_per_minute=self.optional(("EVENTS_PER_MINUTE",), parse.amount, 0),
+            conversations_per_hour=self.optional(("CONVERSATIONS_PER_HOUR",), parse.amount, 20),
             relayed_messages_per_minute=self.optional(
-                ("RELAYED_MESSAGES_PER_MINUTE",), _amount, 600
+                ("RELAYED_MESSAGES_PER_MINUTE",), parse.amount, 600
             ),
             rate_limit_storage_url=self.optional(
-                ("RATE_LIMIT_STORAGE_URL",), _storage_url, "memory://"
+                ("RATE_LIMIT_STORAGE_URL",), parse.storage_url, "memory://"
             ),
             spool_path=self.optional(("SPOOL_PATH",), Path, None),
-            spool_max_bytes=self.optional(("SPOOL_MAX_BYTES",), _bytes, 512 * 1024 * 1024),
-            breaker_failures=self.optional(("BREAKER_FAILURES",), _failures, 5),
-            breaker_seconds=self.optional(("BREAKER_SECONDS",), _seconds, 60.0),
-            retention_days=self.optional(("RETENTION_DAYS",), _days, 90),
-            dead_retention_days=self.optional(("DEAD_RETENTION_DAYS",), _days, 365),
-            reconcile_after=self.optional(("RECONCILE_AFTER",), _wait, 300),
-            recordings_bucket=self.optional(("RECORDINGS_BUCKET",), _bucket, None),
-            recordings_max_bytes=self.optional(("RECORDINGS_MAX_BYTES",), _bytes, 2_000_000_000),
-            metrics_tokens=self.optional(("METRICS_TOKEN",), _header_list, ()),
-            prometheus_multiproc_dir=self.optional(("PROMETHEUS_MULTIPROC_DIR",), Path, None),
-            openai_api_key=self.optional(("OPENAI_API_KEY",), _header, None),
-            openai_base_url=self.optional(("OPENAI_BASE_URL",), _url, OPENAI_BASE_URL),
-            openai_model=self.optional(("OPENAI_MODEL",), _header, "gpt-4o-mini"),
-            openai_timeout=self.optional(("OPENAI_TIMEOUT",), _seconds, 60.0),
-            webhook_secrets_keys=self.optional(("WEBHOOK_SECRETS_KEY",), _fernet_keys, ()),
-            webhook_allow_local=self.optional(("WEBHOOK_ALLOW_LOCAL",), _switch, False),
-            webhook_rate_per_minute=self.optional(("WEBHOOK_RATE_PER_MINUTE",), _rate, 100),
-            webhook_concurrency=self.optional(("WEBHOOK_CONCURRENCY",), _concurrency, 10),
-            webhook_timeout=self.optional(("WEBHOOK_TIMEOUT",), _seconds, 30.0),
-            webhook_disable_after_hours=self.optional(
-                ("WEBHOOK_DISABLE_AFTER_HOURS",), _hours, 120
+            spool_max_bytes=self.optional(("SPOOL_MAX_BYTES",), parse.size, 512 * 1024 * 1024),
+            breaker_failures=self.optional(("BREAKER_FAILURES",), parse.failures, 5),
+            breaker_seconds=self.optional(("BREAKER_SECONDS",), parse.seconds, 60.0),
+            retention_days=self.optional(("RETENTION_DAYS",), parse.days, 90),
+            dead_retention_days=self.optional(("DEAD_RETENTION_DAYS",), parse.days, 365),
+            reconcile_after=self.optional(("RECONCILE_AFTER",), parse.wait, 300),
+            recordings_bucket=self.optional(("RECORDINGS_BUCKET",), parse.bucket, None),
+            recordings_max_bytes=self.optional(
+                ("RECORDINGS_MAX_BYTES",), parse.size, 2_000_000_000
             ),
-            deliveries_at_once=self.optional(("DELIVERIES_AT_ONCE",), _deliveries, 256),
-            api_requests_per_minute=self.optional(("API_REQUESTS_PER_MINUTE",), _amount, 600),
-            log_level=self.optional(("LOG_LEVEL",), _log_level, "info"),
+            metrics_tokens=self.optional(("METRICS_TOKEN",), parse.header_items, ()),
+            prometheus_multiproc_dir=self.optional(("PROMETHEUS_MULTIPROC_DIR",), Path, None),
+            openai_api_key=self.optional(("OPENAI_API_KEY",), parse.header, None),
+            openai_base_url=self.optional(("OPENAI_BASE_URL",), parse.url, OPENAI_BASE_URL),
+            openai_model=self.optional(("OPENAI_MODEL",), parse.header, "gpt-4o-mini"),
+            openai_timeout=self.optional(("OPENAI_TIMEOUT",), parse.seconds, 60.0),
+            webhook_secrets_keys=self.optional(("WEBHOOK_SECRETS_KEY",), parse.fernet_keys, ()),
+            webhook_allow_local=self.optional(("WEBHOOK_ALLOW_LOCAL",), parse.switch, False),
+            webhook_rate_per_minute=self.optional(("WEBHOOK_RATE_PER_MINUTE",), parse.rate, 100),
+            webhook_concurrency=self.optional(("WEBHOOK_CONCURRENCY",), parse.concurrency, 10),
+            webhook_timeout=self.optional(("WEBHOOK_TIMEOUT",), parse.seconds, 30.0),
+            webhook_disable_after_hours=self.optional(
+                ("WEBHOOK_DISABLE_AFTER_HOURS",), parse.hours, 120
+            ),
+            deliveries_at_once=self.optional(("DELIVERIES_AT_ONCE",), parse.deliveries, 256),
+            api_requests_per_minute=self.optional(("API_REQUESTS_PER_MINUTE",), parse.amount, 600),
+            log_level=self.optional(("LOG_LEVEL",), parse.log_level, "info"),
         )
 
     def required(self, names: tuple[str, ...], read: Callable[[str], Value]) -> Value | None:
@@ -217,170 +221,3 @@ class _Reader:
         except ValueError as error:
             self.problems.append(f"{name} {error}")
             return None
-
-
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("is no http(s) address without a query")
-    _ = parts.port  # raises ValueError, naming the port, when it is none
-    return text.rstrip("/")
-
-
-def _database_url(text: str) -> str:
-    if urlsplit(text).scheme not in ("postgres", "postgresql"):
-        raise ValueError("is no postgresql:// address")
-    return text
-
-
-def _secret_key(text: str) -> str:
-    _check_header(text)
-    if text.startswith("sb_publishable_"):
-        raise ValueError("holds a publishable key; the secret key is wanted")
-    return text
-
-
-def _publishable_key(text: str) -> str:
-    _check_header(text)
-    if text.startswith("sb_secret_"):
-        raise ValueError("holds a secret key; browsers would see it")
-    return text
-
-
-def _check_header(text: str) -> None:
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("has a character that no HTTP header carries")
-
-
-def _header(text: str) -> str:
-    _check_header(text)
-    return text
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise ValueError("is no port (1 to 65535)")
-    return int(text)
-
-
-def _processes(text: str) -> int:
-    return _between(1, 256, text, "processes")
-
-
-def _days(text: str) -> int:
-    return _between(1, 36500, text, "days")
-
-
-def _wait(text: str) -> int:
-    return _between(1, 86400, text, "seconds")
-
-
-def _hours(text: str) -> int:
-    return _between(1, 8760, text, "hours")
-
-
-def _rate(text: str) -> int:
-    return _between(1, 10_000, text, "deliveries")
-
-
-def _concurrency(text: str) -> int:
-    return _between(1, 100, text, "deliveries")
-
-
-def _deliveries(text: str) -> int:
-    return _between(1, 4096, text, "deliveries")
-
-
-def _switch(text: str) -> bool:
-    if text not in ("0", "1"):
-        raise ValueError("is neither 0 nor 1")
-    return text == "1"
-
-
-def _bucket(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
-        raise ValueError("is no name of a bucket (letters, digits, dots, dashes, underscores)")
-    return text
-
-
-def _failures(text: str) -> int:
-    return _between(1, 1000, text, "failures")
-
-
-def _bytes(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 15 or int(text) < 1_000_000:
-        raise ValueError("is no number of bytes (1000000 or more)")
-    return int(text)
-
-
-def _between(least: int, most: int, text: str, what: str) -> int:
-    if not text.isascii() or not text.isdigit() or not least <= int(text[:9]) <= most:
-        raise ValueError(f"is no number of {what} ({least} to {most})")
-    return int(text)
-
-
-def _amount(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise ValueError("is no number (0 or more)")
-    return int(text)
-
-
-def _storage_url(text: str) -> str:
-    scheme, found, _ = text.partition("://")
-    if text != "memory://" and (not found or scheme not in ("redis", "rediss", "unix")):
-        raise ValueError("is neither memory:// nor a redis://, rediss:// or unix:// address")
-    return text
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 3600:
-        raise ValueError("is no number of seconds (more than 0, 3600 at most)")
-    return seconds
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in text.split(",") if item.strip())
-
-
-def _named_list(text: str) -> tuple[tuple[str, str], ...]:
-    pairs = [item.partition("=") for item in _list(text)]
-    if not all(name.strip() and secret.strip() for name, _, secret in pairs):
-        raise ValueError("is no list of id=secret")
-    return tuple((name.strip(), secret.strip()) for name, _, secret in pairs)
-
-
-def _fernet_keys(text: str) -> tuple[str, ...]:
-    keys = _list(text)
-    for key in keys:
-        try:
-            Fernet(key)
-        except ValueError:
-            raise ValueError("holds no key of 32 bytes in URL-safe base64") from None
-    return keys
-
-
-def _header_list(text: str) -> tuple[str, ...]:
-    items = _list(text)
-    for item in items:
-        _check_header(item)
-    return items
-
-
-def _origins(text: str) -> tuple[str, ...]:
-    origins = _list(text)
-    for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin:
-            raise ValueError(f"names {origin!r}, which is no origin (scheme://host[:port])")
-    return origins
-
-
-def _log_level(text: str) -> str:
-    levels = ("debug", "info", "warning", "error")
-    if text.lower() not in levels:
-        raise ValueError(f"is none of {', '.join(levels)}")
-    return text.lower()

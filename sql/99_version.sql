@@ -1,2 +1,2 @@
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is 'ba65a74af1ae';
+comment on function public.describe_schema() is '07243ad1d391';

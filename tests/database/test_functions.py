@@ -71,6 +71,7 @@ CALLED_BY = {
         "receive_events",
         "remove_conversation_webhook",
         "replay_events",
+        "report_process",
         "resend_delivery",
         "resend_failed_deliveries",
         "rotate_endpoint_secret",

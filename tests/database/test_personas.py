@@ -67,6 +67,7 @@ PRIVATE = (
     "message_annotations",
     "objective_completions",
     "outgoing_events",
+    "process_reports",
     "readiness",
     "reconciliations",
     "record_facts",
@@ -75,6 +76,7 @@ PRIVATE = (
     "rejected_events",
     "tool_runs",
     "webhook_inbox",
+    "webhook_minutes",
 )
 TABLES = (*(f"public.{name}" for name in PUBLIC), *(f"private.{name}" for name in PRIVATE))
 BROWSERS = ("anon", *SIGNED_IN)

@@ -1,0 +1,178 @@
+"""What the texts of settings may be.
+
+Each function returns a text's value, or raises a ValueError whose words follow the setting's name.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+
+
+def url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("is no http(s) address without a query")
+    _ = parts.port  # raises ValueError, naming the port, when it is none
+    return text.rstrip("/")
+
+
+def database_url(text: str) -> str:
+    if urlsplit(text).scheme not in ("postgres", "postgresql"):
+        raise ValueError("is no postgresql:// address")
+    return text
+
+
+def secret_key(text: str) -> str:
+    check_header(text)
+    if text.startswith("sb_publishable_"):
+        raise ValueError("holds a publishable key; the secret key is wanted")
+    return text
+
+
+def publishable_key(text: str) -> str:
+    check_header(text)
+    if text.startswith("sb_secret_"):
+        raise ValueError("holds a secret key; browsers would see it")
+    return text
+
+
+def check_header(text: str) -> None:
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("has a character that no HTTP header carries")
+
+
+def header(text: str) -> str:
+    check_header(text)
+    return text
+
+
+def port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise ValueError("is no port (1 to 65535)")
+    return int(text)
+
+
+def processes(text: str) -> int:
+    return between(1, 256, text, "processes")
+
+
+def days(text: str) -> int:
+    return between(1, 36500, text, "days")
+
+
+def wait(text: str) -> int:
+    return between(1, 86400, text, "seconds")
+
+
+def hours(text: str) -> int:
+    return between(1, 8760, text, "hours")
+
+
+def rate(text: str) -> int:
+    return between(1, 10_000, text, "deliveries")
+
+
+def concurrency(text: str) -> int:
+    return between(1, 100, text, "deliveries")
+
+
+def deliveries(text: str) -> int:
+    return between(1, 4096, text, "deliveries")
+
+
+def switch(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError("is neither 0 nor 1")
+    return text == "1"
+
+
+def bucket(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
+        raise ValueError("is no name of a bucket (letters, digits, dots, dashes, underscores)")
+    return text
+
+
+def failures(text: str) -> int:
+    return between(1, 1000, text, "failures")
+
+
+def size(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 15 or int(text) < 1_000_000:
+        raise ValueError("is no number of bytes (1000000 or more)")
+    return int(text)
+
+
+def between(least: int, most: int, text: str, what: str) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text[:9]) <= most:
+        raise ValueError(f"is no number of {what} ({least} to {most})")
+    return int(text)
+
+
+def amount(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise ValueError("is no number (0 or more)")
+    return int(text)
+
+
+def storage_url(text: str) -> str:
+    scheme, found, _ = text.partition("://")
+    if text != "memory://" and (not found or scheme not in ("redis", "rediss", "unix")):
+        raise ValueError("is neither memory:// nor a redis://, rediss:// or unix:// address")
+    return text
+
+
+def seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 3600:
+        raise ValueError("is no number of seconds (more than 0, 3600 at most)")
+    return seconds
+
+
+def items(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def named_items(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [item.partition("=") for item in items(text)]
+    if not all(name.strip() and secret.strip() for name, _, secret in pairs):
+        raise ValueError("is no list of id=secret")
+    return tuple((name.strip(), secret.strip()) for name, _, secret in pairs)
+
+
+def fernet_keys(text: str) -> tuple[str, ...]:
+    keys = items(text)
+    for key in keys:
+        try:
+            Fernet(key)
+        except ValueError:
+            raise ValueError("holds no key of 32 bytes in URL-safe base64") from None
+    return keys
+
+
+def header_items(text: str) -> tuple[str, ...]:
+    found = items(text)
+    for item in found:
+        check_header(item)
+    return found
+
+
+def origins(text: str) -> tuple[str, ...]:
+    found = items(text)
+    for origin in found:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin:
+            raise ValueError(f"names {origin!r}, which is no origin (scheme://host[:port])")
+    return found
+
+
+def log_level(text: str) -> str:
+    levels = ("debug", "info", "warning", "error")
+    if text.lower() not in levels:
+        raise ValueError(f"is none of {', '.join(levels)}")
+    return text.lower()
