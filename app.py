@@ -7,9 +7,9 @@ from flask import Flask
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from services import logs
+from services import logs, reporting, tracing
 from services.settings import Settings, load_settings
-from services.web import errors, live, monitoring, tools, webhooks
+from services.web import dashboard, errors, live, monitoring, request_id, tools, webhooks
 from services.web.api import (
     app_messages,
     bookings,
@@ -18,13 +18,25 @@ from services.web.api import (
     deliveries,
     endpoints,
     events,
+    me,
     messages,
+    operations,
     qualification,
+    senders,
+    statistics,
 )
+from services.web.api import logs as logs_api
 from services.wiring import wire
 
 MAX_BODY = 10 * 1024 * 1024
-EXPOSED = ["Location", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]
+EXPOSED = [
+    "Location",
+    "Retry-After",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    request_id.HEADER,
+]
 """Headers of an answer that pages of other origins may read."""
 
 
@@ -32,11 +44,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Return the application. Raises SettingsError naming every setting that is wrong."""
     settings = settings or load_settings()
     logs.configure(settings.log_level)
+    reporting.configure(settings, "webhook")
+    tracing.configure(settings)
     services = wire(settings)
     app = Flask("services.web", static_folder="static", template_folder="templates")
     app.extensions["drainer"] = services.drainer
+    app.extensions["reports"] = services.reports
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.url_map.strict_slashes = False
+    request_id.register(app)
     if settings.trusted_proxies:
         believed = ProxyFix(app.wsgi_app, settings.trusted_proxies, x_proto=0, x_host=0)
         app.wsgi_app = believed  # type: ignore[method-assign]
@@ -52,7 +68,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(deliveries.blueprint(services))
     app.register_blueprint(conversation_webhook.blueprint(services))
     app.register_blueprint(messages.blueprint(services))
+    app.register_blueprint(me.blueprint(services))
+    app.register_blueprint(logs_api.blueprint(services))
+    app.register_blueprint(statistics.blueprint(services))
+    app.register_blueprint(senders.blueprint(services))
+    app.register_blueprint(operations.blueprint(services))
     app.register_blueprint(live.blueprint(settings))
+    app.register_blueprint(dashboard.blueprint(settings))
     errors.register(app)
     if settings.cors_origins:
         CORS(

@@ -10,6 +10,7 @@ from pathlib import Path  # noqa: E402
 
 from gunicorn.workers.ggevent import GeventWorker  # noqa: E402
 
+from services import reporting, tracing  # noqa: E402
 from services.errors import SettingsError  # noqa: E402
 from services.logs import MaskingFilter  # noqa: E402
 from services.settings import load_settings  # noqa: E402
@@ -20,7 +21,9 @@ try:
 except SettingsError as error:
     sys.exit(str(error))
 
-bind = f"{_settings.bind}:{_settings.port}"
+bind = [f"{_settings.bind}:{_settings.port}"]
+if _settings.metrics_port:
+    bind.append(f"127.0.0.1:{_settings.metrics_port}")
 # One process groups more events into a commit than two do; more only help where there are cores.
 workers = _settings.web_concurrency
 worker_class = Worker
@@ -40,10 +43,19 @@ raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_metrics}"] if _metrics else []
 
 
 def post_worker_init(worker: GeventWorker) -> None:
-    """Drain what an earlier process has left in the spool, without waiting for an event."""
+    """Drain what an earlier process has left in the spool, without waiting for an event; report."""
     drainer = worker.wsgi.extensions["drainer"]  # type: ignore[attr-defined]  # it is our Flask
     if drainer:
         drainer.start()
+    worker.wsgi.extensions["reports"].start()  # type: ignore[attr-defined]
+
+
+def worker_exit(server: object, worker: GeventWorker) -> None:
+    """Send what a worker process still has to report."""
+    if hasattr(worker, "wsgi"):  # it may have ended before it began
+        worker.wsgi.extensions["reports"].stop()  # type: ignore[attr-defined]
+    reporting.flush()
+    tracing.stop()
 
 
 def on_starting(server: object) -> None:

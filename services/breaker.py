@@ -82,6 +82,13 @@ class Breaker:
         self._answered()
         return answer
 
+    def call_aside(self, work: Callable[[], Answer]) -> Answer:
+        """Return or raise like `call`; but `work` that fails opens no circuit that was closed.
+
+        For what is no webhook, and waits with a patience of its own.
+        """
+        return work() if self.state == "closed" else self.call(work)
+
     def _state(self) -> State:
         if self._opened_at is None:
             return "closed"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from cachetools import TLRUCache
 from limits.storage import RedisStorage, Storage
-from redis import BlockingConnectionPool
 
 from services.errors import SettingsError
+
+if TYPE_CHECKING:
+    from redis import BlockingConnectionPool
 
 MEMORY = "memory://"
 MAX_COUNTERS = 20_000
@@ -40,6 +43,9 @@ def counters(url: str) -> Storage:
 
 
 def _pool(url: str) -> BlockingConnectionPool:
+    # Imported where there is a Redis: it brings OpenTelemetry along, which nobody else waits for.
+    from redis import BlockingConnectionPool
+
     # The ordinary pool fails when many call at once: a flood would end its own limit.
     pool = BlockingConnectionPool.from_url(
         url,

@@ -129,6 +129,13 @@ class Database:
         arguments = {"filter": wanted, "before": before, "most": most}
         return cast(list[dict[str, Any]], self.call("list_events", arguments))
 
+    def search_end(
+        self, wanted: Mapping[str, Any], before: int | None, most: int
+    ) -> dict[str, Any] | None:
+        """Return {seq, received_at} of the event at which a search for a text stops, if it does."""
+        arguments = {"filter": wanted, "before": before, "most": most}
+        return cast(dict[str, Any] | None, self.call("search_end", arguments))
+
     def show_event(self, event_id: UUID) -> dict[str, Any] | None:
         """Return one event of the inbox with its body (base64) and its failed attempts."""
         return cast(dict[str, Any] | None, self.call("show_event", {"event_id": str(event_id)}))
@@ -231,6 +238,14 @@ class Database:
         """Return whether a person is an admin, by what they themselves may read of it."""
         profile = self.as_person(token).from_("profiles").select("role").eq("id", str(person_id))
         return any(row["role"] == "admin" for row in self._read(profile))
+
+    def report_process(self, report: Mapping[str, Any]) -> None:
+        """Keep what a process of ours tells of itself."""
+        self.call("report_process", {"report": report})
+
+    def operations(self) -> dict[str, Any]:
+        """Return what waits, which processes report, and what Realtime carries."""
+        return cast(dict[str, Any], self.call("operations", {}))
 
     def totals(self) -> dict[str, int]:
         """Return the counts of the last 24 hours that `/health` shows."""

@@ -112,9 +112,14 @@ def _log_drained(spooled: Spooled, answer: Result) -> None:
         # Its token is another conversation's; only the database could tell.
         log.warning("dropped", **_named(spooled), reason="forbidden")
     else:
-        log.info("drained", **_named(spooled), outcome=answer["outcome"])
+        log.info("drained", **_named(spooled), event_id=answer.get("id"), outcome=answer["outcome"])
 
 
 def _named(spooled: Spooled) -> dict[str, Any]:
     names = ("source", "event_type", "conversation_id")
-    return {"spool_id": spooled.id, **{name: spooled.row.get(name) for name in names}}
+    kept = spooled.row.get("headers") or {}
+    return {
+        "spool_id": spooled.id,
+        "request_id": kept.get("x-request-id"),
+        **{name: spooled.row.get(name) for name in names},
+    }

@@ -15,6 +15,7 @@ from services.effects import NOTHING, Effects, Projection
 from services.errors import ConvohooksError, Malformed, Unavailable
 from services.inbound import Inbound
 from services.provider import Credential, EventType, Lookups, Provider, Reading
+from services.shown_events import SHOWN_BY_DEFAULT, ShownEvents
 
 MAX_KEY = 400
 MAX_ERROR = 4000
@@ -37,6 +38,8 @@ class Event:
     effects: Effects = NOTHING
     projections: tuple[Projection, ...] = ()
     error: str | None = None
+    defect: Exception | None = None
+    """What our own code raised, where that is why it failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,7 @@ class WebhookEventProcessingService:
     """Turns authentic calls into events, by the provider's table."""
 
     lookups: Lookups
+    shown: ShownEvents = SHOWN_BY_DEFAULT
 
     def process(
         self,
@@ -62,8 +66,8 @@ class WebhookEventProcessingService:
             return self._understood(inbound, provider, credential, deferred=deferred)
         except ConvohooksError:
             raise
-        except Exception:
-            return _not_understood(inbound, provider, credential)
+        except Exception as error:
+            return _not_understood(inbound, provider, credential, error)
 
     def process_or_defer(
         self,
@@ -120,17 +124,19 @@ class WebhookEventProcessingService:
     ) -> Event:
         try:
             effects: Effects = entry.handler(model, self.lookups)
-            own = (_projection(provider, reading),) if entry.projected else ()
+            is_shown = self.shown.includes(reading.event_type, default=entry.projected)
+            own = (_projection(provider, reading),) if is_shown else ()
+            more = self.shown.of(effects.projections, reading.event_type)
         except (Malformed, Unavailable):
             raise
-        except Exception:  # a defect of ours must not cost the event
-            return Event(state="failed", error=_last_error(), **known)
-        return Event(
-            state="processed", effects=effects, projections=own + effects.projections, **known
-        )
+        except Exception as error:  # a defect of ours must not cost the event
+            return Event(state="failed", error=_last_error(), defect=error, **known)
+        return Event(state="processed", effects=effects, projections=own + more, **known)
 
 
-def _not_understood(inbound: Inbound, provider: Provider, credential: Credential) -> Event:
+def _not_understood(
+    inbound: Inbound, provider: Provider, credential: Credential, error: Exception
+) -> Event:
     """Return a call that our own code stumbled over, as far as it can be told what it is."""
     digest = security.sha256_hex(inbound.body)
     return Event(
@@ -144,6 +150,7 @@ def _not_understood(inbound: Inbound, provider: Provider, credential: Credential
         headers=kept_headers(inbound),
         state="failed",
         error=_last_error(),
+        defect=error,
     )
 
 

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from services.inbound import Inbound
 from services.validation import Moment
 
 State = Literal["received", "processed", "ignored", "unmatched", "failed", "dead"]
+
+
+MOST_IDS = 100
+
+
+def _split(told: object) -> object:
+    """In an address a list is one text, with commas."""
+    return told.split(",") if isinstance(told, str) else told
+
+
+Ids = Annotated[list[UUID], BeforeValidator(_split), Field(min_length=1, max_length=MOST_IDS)]
 
 
 class EventFilter(BaseModel):
@@ -20,6 +33,7 @@ class EventFilter(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     id: UUID | None = None
+    ids: Ids | None = None
     state: State | None = None
     source: str | None = Field(default=None, min_length=1, max_length=255)
     event_type: str | None = Field(default=None, min_length=1, max_length=255)
@@ -27,6 +41,7 @@ class EventFilter(BaseModel):
     since: Moment | None = None
     until: Moment | None = None
     error: str | None = Field(default=None, min_length=1, max_length=255)
+    text: str | None = Field(default=None, min_length=1, max_length=255)
 
     def as_json(self) -> dict[str, Any]:
         """Return the filter as the SQL functions take it."""
@@ -57,13 +72,26 @@ class Failure(BaseModel):
     at: datetime
 
 
+class Projected(BaseModel):
+    """The row of an event that browsers see."""
+
+    id: UUID
+    processed_at: datetime
+    event_data: Any
+
+
 class StoredEvent(EventSummary):
     """An event with what was received: `body` as text, or as base64 where it is no UTF-8."""
 
+    event_key: str
     path: str | None
     headers: dict[str, str]
     body: str
     body_encoding: Literal["utf-8", "base64"]
+    body_size: int
+    pruned_at: datetime | None
+    duration_ms: float | None
+    projection: Projected | None
     failures: list[Failure]
 
     @classmethod
@@ -74,3 +102,15 @@ class StoredEvent(EventSummary):
         except UnicodeDecodeError:
             body, encoding = row["body"], "base64"
         return cls.model_validate({**row, "body": body, "body_encoding": encoding})
+
+
+def as_received(row: Mapping[str, Any]) -> Inbound:
+    """Return a stored event as it was when it came in; its secrets were overwritten since."""
+    return Inbound(
+        method="POST",
+        path=row["path"] or "",
+        query={},
+        headers=row["headers"],
+        body=b64decode(row["body"]),
+        received_at=datetime.fromisoformat(row["received_at"]),
+    )

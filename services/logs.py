@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
+from services import reporting
 from services.redaction import mask_log
 
 
 def configure(level: str) -> None:
     """Set structlog up for this process."""
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer()
-        if sys.stdout.isatty()
-        else structlog.processors.JSONRenderer()
-    )
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-            _mask,
-        ],
+        processors=_processors(sys.stdout),
         # One write a line: unbuffered, `print` would make two.
         logger_factory=structlog.WriteLoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         cache_logger_on_first_use=True,
     )
+
+
+def configure_command() -> None:
+    """Set structlog up for a command: its output is its own, and what goes wrong is on stderr."""
+    structlog.configure(
+        processors=_processors(sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    )
+
+
+def reset() -> None:
+    """Forget how logs were set up."""
+    structlog.reset_defaults()
 
 
 class MaskingFilter(logging.Filter):
@@ -43,6 +46,21 @@ class MaskingFilter(logging.Filter):
         if record.exc_info:
             record.exc_text = mask_log(logging.Formatter().formatException(record.exc_info))
         return True
+
+
+def _processors(stream: TextIO) -> list[Any]:
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer() if stream.isatty() else structlog.processors.JSONRenderer()
+    )
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        reporting.note,
+        structlog.processors.format_exc_info,
+        renderer,
+        _mask,
+    ]
 
 
 def _mask(_: Any, __: str, line: Any) -> str:

@@ -18,6 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from services.breaker import State
+from services.tally import SECONDS, Tally
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 OUTCOMES = frozenset(
@@ -25,7 +26,8 @@ OUTCOMES = frozenset(
 )
 OTHER = "other"
 KINDS = ("counter", "histogram", "gauge")
-SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+LATENCIES = (*SECONDS, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0)
+"""What failed is tried again for hours."""
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 STATES: dict[State, int] = {"closed": 0, "half-open": 1, "open": 2}
 
@@ -36,9 +38,15 @@ Answer = TypeVar("Answer")
 class Metrics:
     """Counters and histograms of this process, or of all that share a folder."""
 
-    def __init__(self, sources: Iterable[str], folder: Path | None = None) -> None:
-        """Take the senders' names; whatever else is named counts as `other`."""
+    def __init__(
+        self, sources: Iterable[str], folder: Path | None = None, tally: Tally | None = None
+    ) -> None:
+        """Take the senders' names; whatever else is named counts as `other`.
+
+        The `tally` counts the same for the reports.
+        """
         self._sources = frozenset(sources)
+        self._tally = tally or Tally()
         self._registry = CollectorRegistry()
         if folder:
             self._registry.register(_Shared(folder))
@@ -69,6 +77,7 @@ class Metrics:
             buckets=SECONDS,
             registry=registry,
         )
+        self._latency = latency(registry)
         self._batch = Histogram(
             "convohooks_commit_batch_events",
             "Events that were committed together.",
@@ -90,12 +99,16 @@ class Metrics:
 
     def received(self, source: str, outcome: str, seconds: float) -> None:
         """Count a call that was answered with 200, and the time it took."""
+        self._tally.received(source, outcome, seconds)
         source = self._known(source)
         self._received.labels(source, outcome if outcome in OUTCOMES else OTHER).inc()
         self._seconds.labels(source).observe(seconds)
+        if outcome == "new":
+            self._latency.labels(source).observe(seconds)
 
     def refused(self, source: str, status: int, seconds: float) -> None:
         """Count a call that was answered with an error, and the time it took."""
+        self._tally.refused(source, status)
         source = self._known(source)
         self._refused.labels(source, status).inc()
         self._seconds.labels(source).observe(seconds)
@@ -131,6 +144,17 @@ class Metrics:
 
     def _known(self, source: str) -> str:
         return source if source in self._sources else OTHER
+
+
+def latency(registry: CollectorRegistry | None) -> Histogram:
+    """Return the histogram that the service and its workers count into, each their own."""
+    return Histogram(
+        "convohooks_event_latency_seconds",
+        "From an event's arrival to its committed effects.",
+        ["source"],
+        buckets=LATENCIES,
+        registry=registry,
+    )
 
 
 class _Shared(Collector):

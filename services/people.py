@@ -29,6 +29,7 @@ class Person:
     id: UUID
     token: str = field(repr=False)
     is_anonymous: bool = False
+    email: str | None = None
 
 
 class People:
@@ -65,6 +66,7 @@ class People:
                 id=UUID(claims["sub"]),
                 token=token,
                 is_anonymous=claims.get("is_anonymous") is True,
+                email=_email(claims),
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             raise Unauthorized("The token names no account.") from None
@@ -128,3 +130,8 @@ class People:
         if account is None or account.get("id") != claims["sub"]:
             raise Unauthorized("The token is not valid.")
         return claims
+
+
+def _email(claims: dict[str, Any]) -> str | None:
+    email = claims.get("email")
+    return email if isinstance(email, str) and email else None

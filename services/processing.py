@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services import validation
+from services import reporting, tracing, validation
 from services.errors import Malformed, NotFound, Unauthorized
 from services.events import Event, WebhookEventProcessingService
 from services.inbound import Inbound
@@ -38,12 +38,17 @@ class WebhookProcessingService:
             raise self.limits.fail(inbound.address) or error from None
 
     def _receive(self, inbound: Inbound, provider: Provider) -> Receipt:
-        credential = provider.verify(inbound, self.settings)
+        with tracing.span("verify"):
+            credential = provider.verify(inbound, self.settings)
         refusal = self.limits.admit(provider.name)
         if refusal is not None and provider.retries:
             raise refusal
-        event = self._understand(inbound, provider, credential, deferred=refusal is not None)
-        receipt = self.ingestion.store(event, inbound)
+        with tracing.span("understand"):
+            event = self._understand(inbound, provider, credential, deferred=refusal is not None)
+        with tracing.span("store"):
+            receipt = self.ingestion.store(event, inbound)
+        if receipt.outcome == "failed":
+            _report(event, receipt, provider)
         if receipt.outcome == "forbidden":
             raise Unauthorized("The conversation token is another conversation's.")
         # Whether a spooled event's conversation is known, nobody can tell yet.
@@ -61,3 +66,14 @@ class WebhookProcessingService:
         except Malformed as reason:
             self.ingestion.reject(inbound, provider, credential, reason)
             raise
+
+
+def _report(event: Event, receipt: Receipt, provider: Provider) -> None:
+    reporting.report(
+        event.defect or "The effects of an event cannot be applied.",
+        context="handler",
+        source=provider.name,
+        event_type=provider.known_type(event.event_type),
+        event_id=receipt.event_id,
+        conversation_id=event.conversation_id,
+    )

@@ -144,3 +144,7 @@ class Provider:
     """Whether it calls again after a 429 or 5xx; who does not is never refused for its haste."""
     strict_paths: frozenset[str] = field(default=frozenset())
     """Paths on which an unknown conversation is answered 404, though the event is kept."""
+
+    def known_type(self, event_type: str) -> str:
+        """Return a type that the events table names, `other` for one that only a call names."""
+        return event_type if any(event_type == name for name in self.events) else "other"

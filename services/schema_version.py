@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "07243ad1d391"
+SCHEMA_VERSION = "0ac62f4f5971"

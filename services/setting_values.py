@@ -6,6 +6,7 @@ Each function returns a text's value, or raises a ValueError whose words follow 
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
@@ -17,6 +18,15 @@ def url(text: str) -> str:
         raise ValueError("is no http(s) address without a query")
     _ = parts.port  # raises ValueError, naming the port, when it is none
     return text.rstrip("/")
+
+
+def alert_url(text: str) -> str:
+    parts = urlsplit(text)
+    is_here = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not parts.hostname or (parts.scheme != "https" and not is_here):
+        raise ValueError("is neither an https address nor an http one of this machine")
+    _ = parts.port
+    return text
 
 
 def database_url(text: str) -> str:
@@ -81,6 +91,18 @@ def concurrency(text: str) -> int:
 
 def deliveries(text: str) -> int:
     return between(1, 4096, text, "deliveries")
+
+
+def changes(text: str) -> int:
+    return between(1, 100_000, text, "changes")
+
+
+def event_patterns(text: str) -> tuple[str, ...]:
+    found = items(text)
+    for pattern in found:
+        if not re.fullmatch(r"-?[A-Za-z0-9_.*][A-Za-z0-9_.*-]{0,254}", pattern):
+            raise ValueError(f"names {pattern!r}, which is no pattern such as conversation.*")
+    return found
 
 
 def switch(text: str) -> bool:
@@ -153,6 +175,26 @@ def fernet_keys(text: str) -> tuple[str, ...]:
         except ValueError:
             raise ValueError("holds no key of 32 bytes in URL-safe base64") from None
     return keys
+
+
+def dsn(text: str) -> str:
+    parts = urlsplit(text)
+    _ = parts.port  # raises ValueError, naming the port, when it is none
+    has_project = parts.path.rpartition("/")[2].isdigit()
+    is_address = parts.scheme in ("http", "https") and parts.hostname and not parts.query
+    if not is_address or not parts.username or not has_project:
+        raise ValueError("is no DSN of Sentry (https://<key>@<host>/<project>)")
+    return text
+
+
+def signing_secrets(text: str) -> tuple[str, ...]:
+    found = items(text)
+    for secret in found:
+        try:
+            b64decode(secret.removeprefix("whsec_"), validate=True)
+        except ValueError:
+            raise ValueError("holds no secret in base64, with or without whsec_") from None
+    return found
 
 
 def header_items(text: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from dotenv import dotenv_values
 
 from services import setting_values as parse
 from services.errors import SettingsError
+from services.notifier.thresholds import Thresholds, read_thresholds
 from services.sources import Source, read_sources
 
 Value = TypeVar("Value")
@@ -66,7 +67,11 @@ class Settings:
     recordings_bucket: str | None = None
     recordings_max_bytes: int = 2_000_000_000
     metrics_tokens: tuple[str, ...] = field(default=(), repr=False)
+    metrics_port: int | None = None
+    worker_metrics_port: int | None = None
     prometheus_multiproc_dir: Path | None = None
+    realtime_events: tuple[str, ...] = ()
+    realtime_changes_per_second: int = 30
     openai_api_key: str | None = field(default=None, repr=False)
     openai_base_url: str = OPENAI_BASE_URL
     openai_model: str = "gpt-4o-mini"
@@ -79,6 +84,15 @@ class Settings:
     webhook_disable_after_hours: int = 120
     deliveries_at_once: int = 256
     api_requests_per_minute: int = 600
+    sentry_dsn: str | None = field(default=None, repr=False)
+    sentry_environment: str = "production"
+    otlp_endpoint: str | None = field(default=None, repr=False)
+    otel_service_name: str = "convohooks"
+    debug_requests: bool = False
+    alert_webhook_url: str | None = field(default=None, repr=False)
+    alert_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    alert_slack_url: str | None = field(default=None, repr=False)
+    alert_thresholds: Thresholds = field(default_factory=Thresholds)
     log_level: str = "info"
 
 
@@ -179,6 +193,12 @@ class _Reader:
                 ("RECORDINGS_MAX_BYTES",), parse.size, 2_000_000_000
             ),
             metrics_tokens=self.optional(("METRICS_TOKEN",), parse.header_items, ()),
+            metrics_port=self.optional(("METRICS_PORT",), self.other_port(port), None),
+            worker_metrics_port=self.optional(("WORKER_METRICS_PORT",), parse.port, None),
+            realtime_events=self.optional(("REALTIME_EVENTS",), parse.event_patterns, ()),
+            realtime_changes_per_second=self.optional(
+                ("REALTIME_CHANGES_PER_SECOND",), parse.changes, 30
+            ),
             prometheus_multiproc_dir=self.optional(("PROMETHEUS_MULTIPROC_DIR",), Path, None),
             openai_api_key=self.optional(("OPENAI_API_KEY",), parse.header, None),
             openai_base_url=self.optional(("OPENAI_BASE_URL",), parse.url, OPENAI_BASE_URL),
@@ -194,8 +214,27 @@ class _Reader:
             ),
             deliveries_at_once=self.optional(("DELIVERIES_AT_ONCE",), parse.deliveries, 256),
             api_requests_per_minute=self.optional(("API_REQUESTS_PER_MINUTE",), parse.amount, 600),
+            sentry_dsn=self.optional(("SENTRY_DSN",), parse.dsn, None),
+            sentry_environment=self.optional(("SENTRY_ENVIRONMENT",), parse.header, "production"),
+            otlp_endpoint=self.optional(("OTEL_EXPORTER_OTLP_ENDPOINT",), parse.url, None),
+            otel_service_name=self.optional(("OTEL_SERVICE_NAME",), parse.header, "convohooks"),
+            debug_requests=self.optional(("DEBUG_REQUESTS",), parse.switch, False),
+            alert_webhook_url=self.optional(("ALERT_WEBHOOK_URL",), parse.alert_url, None),
+            alert_webhook_secrets=self.optional(
+                ("ALERT_WEBHOOK_SECRET",), parse.signing_secrets, ()
+            ),
+            alert_slack_url=self.optional(("ALERT_SLACK_URL",), parse.alert_url, None),
+            alert_thresholds=self.optional(("ALERT_THRESHOLDS",), read_thresholds, Thresholds()),
             log_level=self.optional(("LOG_LEVEL",), parse.log_level, "info"),
         )
+
+    def other_port(self, taken: int) -> Callable[[str], int]:
+        def read(text: str) -> int:
+            if parse.port(text) == taken:
+                raise ValueError("is the port of the service itself")
+            return parse.port(text)
+
+        return read
 
     def required(self, names: tuple[str, ...], read: Callable[[str], Value]) -> Value | None:
         name, text = self._find(names)

@@ -5,9 +5,10 @@ Both are asked from threads of their own, so that a scrape waits for neither lon
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -63,20 +64,29 @@ class Situation:
     """Finds out what waits."""
 
     def __init__(
-        self, database: Database, breaker: Breaker, spool: Spool | None, patience: float = PATIENCE
+        self,
+        database: Database,
+        breaker: Breaker,
+        spool: Spool | None,
+        *,
+        realtime_limit: int,
+        patience: float = PATIENCE,
     ) -> None:
         """Take whom to ask; `patience` is how long a scrape may wait for all of them."""
         self._breaker = breaker
-        self._backlog = Question(lambda: _backlog(database, breaker))
+        # A scrape may be the call that closes the circuit, but never one of those that open it.
+        self._database = Question(lambda: breaker.call_aside(database.operations))
+        self._realtime_limit = realtime_limit
         self._spool = Question(lambda: (spool.count(), spool.used_bytes())) if spool else None
         self._patience = patience
 
     def metrics(self) -> Iterator[Metric]:
         """Yield the gauges; those of what does not answer are missing, and its `up` is 0."""
         deadline = time.monotonic() + self._patience
-        backlog = self._ask_database()
+        operations = self._ask_database()
         spool = self._spool.put() if self._spool else None
-        yield from _of_inbox(backlog(deadline - time.monotonic()))
+        yield from _of_database(operations(deadline - time.monotonic()))
+        yield _gauge("realtime_limit", "REALTIME_CHANGES_PER_SECOND.", self._realtime_limit)
         if spool:
             yield from _of_spool(spool(deadline - time.monotonic()))
 
@@ -86,22 +96,19 @@ class Situation:
         except ConvohooksError:
             # Not even for an answer that an earlier scrape still waits for.
             return lambda seconds: None
-        return self._backlog.put()
+        return self._database.put()
 
 
-def _backlog(database: Database, breaker: Breaker) -> Mapping[str, Any]:
-    # A scrape may be the call that closes the circuit, but never one of those that open it.
-    if breaker.state == "closed":
-        return database.backlog()
-    return breaker.call(database.backlog)
+def _of_database(told: Mapping[str, Any] | None) -> Iterator[Metric]:
+    yield _gauge("database_up", "Whether the database has answered this scrape.", told is not None)
+    if told is not None:
+        yield from _of_inbox(told["database"])
+        yield from _of_deliveries(told["deliveries"])
+        yield from _of_processes(told["processes"])
+        yield from _of_realtime(told["realtime"])
 
 
-def _of_inbox(backlog: Mapping[str, Any] | None) -> Iterator[Metric]:
-    yield _gauge(
-        "database_up", "Whether the database has answered this scrape.", backlog is not None
-    )
-    if backlog is None:
-        return
+def _of_inbox(backlog: Mapping[str, Any]) -> Iterator[Metric]:
     waiting = GaugeMetricFamily(
         "convohooks_inbox_events", "Events of the inbox that wait.", labels=["state"]
     )
@@ -114,6 +121,43 @@ def _of_inbox(backlog: Mapping[str, Any] | None) -> Iterator[Metric]:
         "How long the longest due event has waited for a worker; 0 when none is due.",
         backlog["oldest_due_seconds"] or 0,
     )
+
+
+def _of_deliveries(told: Mapping[str, Any]) -> Iterator[Metric]:
+    yield _gauge("deliveries_waiting", "Deliveries that are not through.", told["waiting"])
+    yield _gauge(
+        "delivery_oldest_due_seconds",
+        "How long the longest due delivery has waited; 0 when none is due.",
+        told["oldest_due_seconds"] or 0,
+    )
+    yield _gauge(
+        "endpoints_disabled", "Endpoints that nothing is sent to.", told["disabled_endpoints"]
+    )
+
+
+def _of_processes(processes: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
+    """Yield for how long each kind of process has been silent on each host."""
+    silent: dict[tuple[str, str], float] = {}
+    for process in processes:
+        names = process["kind"], process["host"]
+        silent[names] = min(process["silent_seconds"], silent.get(names, math.inf))
+    reported = GaugeMetricFamily(
+        "convohooks_process_reported_seconds",
+        "How long ago a process of this kind last reported from this host.",
+        labels=["kind", "host"],
+    )
+    for names, seconds in silent.items():
+        reported.add_metric(names, max(seconds, 0.0))
+    yield reported
+
+
+def _of_realtime(load: Mapping[str, Any]) -> Iterator[Metric]:
+    if load["changes_per_second"] is not None:
+        yield _gauge(
+            "realtime_changes_per_second",
+            "Changes of published tables, over two minutes.",
+            load["changes_per_second"],
+        )
 
 
 def _of_spool(answer: tuple[Counts, int] | None) -> Iterator[Metric]:

@@ -1,11 +1,11 @@
-"""Supabase Storage, as far as recordings need it: one upload in a stream.
+"""Supabase Storage, as far as recordings need it: an upload in a stream, and a folder's removal.
 
 https://supabase.com/docs/guides/storage/uploads/standard-uploads
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote
@@ -15,11 +15,12 @@ import httpx
 from services.errors import BadGateway, Unavailable
 from services.settings import Settings
 
+PAGE = 1000
 TOO_LARGE = frozenset({"413", "Payload too large", "EntityTooLarge"})
 
 
 class StorageRefused(BadGateway):
-    """Supabase Storage refused the upload; `permanent` when it always will."""
+    """Supabase Storage refused a call; `permanent` when it always will."""
 
     def __init__(self, detail: str, *, permanent: bool) -> None:
         """Keep whether another try makes sense."""
@@ -53,8 +54,7 @@ class Storage:
         Raises StorageRefused, Unavailable, and whatever `chunks` raises; then nothing is stored.
         """
         headers = {
-            "apikey": self._key,
-            "Authorization": f"Bearer {self._key}",
+            **self._headers(),
             "Content-Type": content_type,
             "x-upsert": "true",
         }
@@ -64,22 +64,57 @@ class Storage:
         try:
             answer = self._http.post(f"{self._url}/{name}", content=chunks, headers=headers)
         except httpx.TransportError as error:
-            raise Unavailable(
-                f"Supabase Storage cannot be reached ({type(error).__name__})."
-            ) from error
+            raise _away(error) from error
         if answer.status_code >= 300:
-            raise _refusal(answer)
+            raise _refusal(answer, "the upload")
         # Readers are asked for their token, so the bucket's own policies decide.
         return f"{self._url}/authenticated/{name}"
 
+    def remove_folder(self, bucket: str, folder: str) -> int:
+        """Delete every file right in a folder; return how many there were.
 
-def _refusal(answer: httpx.Response) -> StorageRefused:
+        Raises StorageRefused and Unavailable; then some may be left.
+        """
+        removed = 0
+        while paths := self._files_in(bucket, folder):
+            gone = self._ask("DELETE", quote(bucket), {"prefixes": paths})
+            if not gone:
+                raise StorageRefused("Supabase Storage removed nothing.", permanent=False)
+            removed += len(gone)
+        return removed
+
+    def _files_in(self, bucket: str, folder: str) -> list[str]:
+        wanted = {"prefix": folder, "limit": PAGE, "offset": 0}
+        found = self._ask("POST", f"list/{quote(bucket)}", wanted)
+        # A folder in it has no id; none of ours has one.
+        return [f"{folder}/{file['name']}" for file in found if file.get("id")]
+
+    def _ask(self, method: str, path: str, told: Mapping[str, Any]) -> Any:
+        try:
+            answer = self._http.request(
+                method, f"{self._url}/{path}", json=told, headers=self._headers()
+            )
+        except httpx.TransportError as error:
+            raise _away(error) from error
+        if answer.status_code >= 300:
+            raise _refusal(answer, "the removal")
+        return answer.json()
+
+    def _headers(self) -> dict[str, str]:
+        return {"apikey": self._key, "Authorization": f"Bearer {self._key}"}
+
+
+def _away(error: httpx.TransportError) -> Unavailable:
+    return Unavailable(f"Supabase Storage cannot be reached ({type(error).__name__}).")
+
+
+def _refusal(answer: httpx.Response, what: str) -> StorageRefused:
     """Return what an answer refuses. Storage tells most as 400, and the real status in the body."""
     told = _told(answer)
     codes = {str(answer.status_code), str(told.get("statusCode")), str(told.get("error"))}
     sentence = str(told.get("message") or answer.reason_phrase)[:300]
     return StorageRefused(
-        f"Supabase Storage refused the upload ({answer.status_code}): {sentence}",
+        f"Supabase Storage refused {what} ({answer.status_code}): {sentence}",
         permanent=bool(codes & TOO_LARGE),
     )
 

@@ -24,12 +24,19 @@ from services.counters import counters
 from services.database import Database
 from services.drainer import Drainer
 from services.egress import Egress
+from services.erasure import EVERY as ERASURE_EVERY
+from services.erasure import Erasure
 from services.events import WebhookEventProcessingService
 from services.feedback.llm import LlmAnalyzer
 from services.ingestion import WebhookDataIngestionService
 from services.limits import Limit, Limits
 from services.lookups import CachedLookups
 from services.metrics import Metrics
+from services.notifier.note import Note
+from services.notifier.notifier import EVERY as ALERTS_EVERY
+from services.notifier.notifier import Notifier
+from services.notifier.outage import Outage
+from services.notifier.targets import targets_of
 from services.orphans import EVERY as ORPHANS_EVERY
 from services.orphans import Orphans
 from services.outgoing.attempt import Sender
@@ -45,21 +52,27 @@ from services.provider import Lookups, Provider
 from services.providers import providers
 from services.providers.tavus_relay import RELAY
 from services.public_url import public_url
+from services.realtime import EVERY as REALTIME_EVERY
+from services.realtime import RealtimeBudget
 from services.reconciled_events import secrets_of
 from services.reconciler import EVERY as RECONCILER_EVERY
 from services.reconciler import Reconciler
 from services.recordings import EVERY as RECORDINGS_EVERY
 from services.recordings import Recordings
 from services.relay import Relay
+from services.reports import Reporter, facts_of
 from services.retention import EVERY as RETENTION_EVERY
 from services.retention import Retention
 from services.settings import OPENAI_BASE_URL, Settings
+from services.shown_events import ShownEvents
 from services.spool import Spool
 from services.storage import Storage
 from services.subscriptions import EVERY as SUBSCRIPTIONS_EVERY
 from services.subscriptions import Subscriptions
+from services.tally import Tally
 from services.tools.runner import ToolRunner
 from services.worker import Worker
+from services.worker_metrics import CountedSender, WorkerMetrics
 from services.writer import Writer
 
 SECONDS_WITHOUT_SPOOL = 2.0
@@ -89,19 +102,22 @@ class Services:
     spool: Spool | None
     drainer: Drainer | None
     metrics: Metrics
+    reports: Reporter
 
 
 def wire(settings: Settings) -> Services:
     """Build every service. Nothing connects and no thread starts before the first request."""
     senders = providers(settings)
-    metrics = Metrics((sender.name for sender in senders), settings.prometheus_multiproc_dir)
+    names = [sender.name for sender in senders]
+    tally = Tally(names)
+    metrics = Metrics(names, settings.prometheus_multiproc_dir, tally)
     breaker = _breaker(settings, metrics.breaker_changed)
     database = Database(settings, breaker.check)
     lookups = CachedLookups(database)
     writer = Writer(metrics.timed(database.receive_events), breaker=breaker)
     spool = wire_spool(settings)
     drainer = Drainer(spool, writer) if spool else None
-    understanding = WebhookEventProcessingService(lookups=lookups)
+    understanding = WebhookEventProcessingService(lookups=lookups, shown=_shown(settings))
     ingestion = WebhookDataIngestionService(writer=writer, keep=drainer.keep if drainer else None)
     store = _store(settings, database)
     egress = _egress_to_customers(settings)
@@ -139,18 +155,47 @@ def wire(settings: Settings) -> Services:
         spool=spool,
         drainer=drainer,
         metrics=metrics,
+        reports=Reporter(
+            lambda report: breaker.call_aside(lambda: database.report_process(report)),
+            kind="web",
+            tally=tally,
+            facts=lambda: facts_of(breaker, spool),
+        ),
     )
 
 
-def wire_worker(settings: Settings) -> Worker:
+def wire_worker(settings: Settings, metrics: WorkerMetrics | None = None) -> Worker:
     """Build the worker, which handles events as the web application does."""
     database = Database(settings)
     return Worker(
         database=database,
-        events=WebhookEventProcessingService(lookups=CachedLookups(database)),
+        events=WebhookEventProcessingService(
+            lookups=CachedLookups(database), shown=_shown(settings)
+        ),
         providers=(*providers(settings), RELAY),
         chores=_chores(settings, database),
+        metrics=metrics or WorkerMetrics(),
     )
+
+
+def wire_worker_metrics(settings: Settings) -> WorkerMetrics:
+    """Build what counts in a worker's process."""
+    return WorkerMetrics(sender.name for sender in (*providers(settings), RELAY))
+
+
+def wire_worker_reports(settings: Settings, metrics: WorkerMetrics) -> Reporter:
+    """Build what tells of a worker's process."""
+    database, spool = Database(settings), wire_spool(settings)
+    return Reporter(
+        database.report_process,
+        kind="worker",
+        tally=metrics.tally,
+        facts=lambda: facts_of(None, spool),
+    )
+
+
+def _shown(settings: Settings) -> ShownEvents:
+    return ShownEvents(patterns=settings.realtime_events)
 
 
 def _chores(settings: Settings, database: Database) -> tuple[Chore, ...]:
@@ -158,14 +203,48 @@ def _chores(settings: Settings, database: Database) -> tuple[Chore, ...]:
         database=database, days=settings.retention_days, dead_days=settings.dead_retention_days
     )
     orphans = Orphans(database=database, tavus=TavusClient(settings))
+    budget = RealtimeBudget(database=database, limit=settings.realtime_changes_per_second)
     return (
         Chore(name="retention", every=RETENTION_EVERY, work=retention.prune),
+        Chore(name="realtime", every=REALTIME_EVERY, work=budget.measure),
         Chore(name="orphans", every=ORPHANS_EVERY, work=orphans.work),
+        Chore(name="erasures", every=ERASURE_EVERY, work=wire_erasure(settings, database).work),
         Chore(name="deliveries", every=TIDY_EVERY, work=_store(settings, database).tidy),
+        Chore(name="alerts", every=ALERTS_EVERY, work=wire_notifier(settings, database).work),
         *_reconciling(settings),
         *_copying(settings, database),
         *_analyzing(settings, database),
         *_subscribing(settings),
+    )
+
+
+def wire_erasure(settings: Settings, database: Database, spool: Spool | None = None) -> Erasure:
+    """Build what removes people; without a spool it leaves this host's alone."""
+    return Erasure(
+        database=database,
+        storage=Storage(settings),
+        bucket=settings.recordings_bucket,
+        spool=spool,
+    )
+
+
+def wire_notifier(settings: Settings, database: Database) -> Notifier:
+    """Build what tells of incidents; without a target they are found all the same."""
+    targets = targets_of(settings)
+    spool = settings.spool_path
+    return Notifier(
+        database=database,
+        outage=Outage(
+            targets=targets,
+            after=settings.alert_thresholds.database_away,
+            service_url=settings.public_base_url,
+            note=Note(spool.with_name(f"{spool.name}.outage") if spool else None),
+        ),
+        targets=targets,
+        thresholds=settings.alert_thresholds,
+        realtime_limit=settings.realtime_changes_per_second,
+        service_url=settings.public_base_url,
+        keep_days=settings.retention_days,
     )
 
 
@@ -216,7 +295,9 @@ def wire_reconciler(settings: Settings) -> Reconciler | None:
     return Reconciler(
         database=database,
         tavus=TavusClient(settings),
-        events=WebhookEventProcessingService(lookups=CachedLookups(database)),
+        events=WebhookEventProcessingService(
+            lookups=CachedLookups(database), shown=_shown(settings)
+        ),
         writer=Writer(database.receive_events),
         after=settings.reconcile_after,
         secrets=secrets_of(settings),
@@ -230,11 +311,12 @@ def _subscribing(settings: Settings) -> tuple[Chore, ...]:
     return (Chore(name="calendly", every=SUBSCRIPTIONS_EVERY, work=subscriptions.work),)
 
 
-def wire_deliveries(settings: Settings) -> Deliveries:
+def wire_deliveries(settings: Settings, metrics: WorkerMetrics | None = None) -> Deliveries:
     """Build what sends webhooks to customers beside the worker."""
+    sender = Sender(egress=_egress_to_customers(settings), timeout=settings.webhook_timeout)
     return Deliveries(
         store=_store(settings, Database(settings)),
-        sender=Sender(egress=_egress_to_customers(settings), timeout=settings.webhook_timeout),
+        sender=CountedSender(sender=sender, metrics=metrics or WorkerMetrics()),
         at_once=settings.deliveries_at_once,
         rate=settings.webhook_rate_per_minute,
         concurrency=settings.webhook_concurrency,

@@ -6,24 +6,26 @@ Any number of workers may run, on any hosts: a claim is a lease, and only who ho
 from __future__ import annotations
 
 import threading
+import time
 import uuid
-from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from services import effects as effects_as
+from services import reporting, tracing
 from services.chores import Chore
 from services.database import Database
 from services.errors import ConvohooksError, Malformed
 from services.events import WebhookEventProcessingService
-from services.inbound import Inbound
+from services.inbox import as_received
 from services.provider import Credential, Provider
 from services.retry import WAITS, next_wait
+from services.worker_metrics import WorkerMetrics
 
 BATCH = 32
 LEASE = 60.0
@@ -39,6 +41,15 @@ Outcome = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """What a handler made of a claimed event, and the milliseconds that it took."""
+
+    event: Claimed
+    outcome: Outcome
+    ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
     """Works off due events until told to stop; what it has claimed by then it finishes."""
 
@@ -49,6 +60,7 @@ class Worker:
     lease: float = LEASE
     idle: float = IDLE
     wait: Callable[[int], float | None] = next_wait
+    metrics: WorkerMetrics = field(default_factory=WorkerMetrics)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -71,10 +83,48 @@ class Worker:
         if not batch:
             return 0
         with self._held(claim):
-            answers = [self._handle(event) for event in batch]
-        for outcome in self.database.finish_events(claim, answers):
-            log.info("attempt", event_id=outcome["id"], outcome=outcome["outcome"])
+            attempts = {event["id"]: self._attempt(event) for event in batch}
+        answers = [attempt.outcome for attempt in attempts.values()]
+        with tracing.span("finish", events=len(batch)):
+            finished = self.database.finish_events(claim, answers)
+        for outcome in finished:
+            attempt = attempts[outcome["id"]]
+            self.metrics.attempted(attempt.event, outcome["outcome"])
+            self._tell(attempt, outcome["outcome"])
         return len(batch)
+
+    def _attempt(self, event: Claimed) -> _Attempt:
+        started = time.monotonic()
+        kept = event["headers"]
+        names = {"event_id": event["id"], "request_id": kept.get("x-request-id", "")}
+        facts = {"source": event["source"], "event_id": event["id"], "attempt": event["tries"]}
+        trace = kept.get("traceparent")
+        with (
+            bound_contextvars(**names),
+            tracing.span("attempt", links=[trace], kind="CONSUMER", **facts) as span,
+        ):
+            outcome = self._handle(event)
+            span.tell(outcome="failed" if "error" in outcome else outcome["state"])
+        return _Attempt(event=event, outcome=outcome, ms=1000 * (time.monotonic() - started))
+
+    def _tell(self, attempt: _Attempt, outcome: str) -> None:
+        event = attempt.event
+        facts = {
+            "source": event["source"],
+            "event_id": event["id"],
+            "request_id": event["headers"].get("x-request-id"),
+            "attempt": event["tries"],
+        }
+        log.info(
+            "attempt",
+            **facts,
+            event_type=event["event_type"],
+            outcome=outcome,
+            ms=round(attempt.ms, 1),
+        )
+        if outcome == "dead":
+            facts["event_type"] = self._known_type(event)
+            reporting.report("An event is dead.", context="dead letter", **facts)
 
     def _handle(self, event: Claimed) -> Outcome:
         answer = {"id": event["id"], "retry_seconds": self.wait(event["tries"])}
@@ -85,15 +135,18 @@ class Worker:
         return answer | self._outcome(event)
 
     def _outcome(self, event: Claimed) -> Outcome:
-        provider = next((p for p in self.providers if p.name == event["source"]), None)
+        provider = self._provider(event)
         if provider is None:
             return {"error": f"No provider is named {event['source']!r}."}
         try:
-            handled = self.events.process(_inbound(event), provider, Credential())
+            handled = self.events.process(as_received(event), provider, Credential())
         except ConvohooksError as error:
             kind = "The event cannot be read: " if isinstance(error, Malformed) else ""
             return {"error": kind + error.detail}
         if handled.error is not None:
+            if handled.defect:
+                facts = {"source": event["source"], "event_type": self._known_type(event)}
+                reporting.report(handled.defect, context="retry", event_id=event["id"], **facts)
             return {"error": handled.error}
         if handled.event_type != event["event_type"]:
             # Its row may name no conversation: better dead and seen than done by half.
@@ -103,6 +156,13 @@ class Worker:
             "effects": effects_as.to_json(handled.effects),
             "projections": effects_as.to_json(handled.projections),
         }
+
+    def _provider(self, event: Claimed) -> Provider | None:
+        return next((p for p in self.providers if p.name == event["source"]), None)
+
+    def _known_type(self, event: Claimed) -> str | None:
+        provider = self._provider(event)
+        return provider.known_type(event["event_type"]) if provider else None
 
     @contextmanager
     def _held(self, claim: str) -> Iterator[None]:
@@ -123,15 +183,3 @@ class Worker:
         finally:
             done.set()
             heart.join()
-
-
-def _inbound(event: Claimed) -> Inbound:
-    """Return a stored event as it was when it came in; its secrets were overwritten since."""
-    return Inbound(
-        method="POST",
-        path=event["path"] or "",
-        query={},
-        headers=event["headers"],
-        body=b64decode(event["body"]),
-        received_at=datetime.fromisoformat(event["received_at"]),
-    )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Condition, Event, Lock, Thread
 from typing import Any
 
+from services import tracing
 from services.breaker import Breaker
 from services.database import DatabaseRefused
 from services.errors import ConvohooksError, Unavailable
@@ -29,12 +30,13 @@ Result = dict[str, Any]
 class _Waiting:
     """An event on its way to the database, and the request that waits for it."""
 
-    __slots__ = ("committed", "deadline", "error", "result", "row", "size")
+    __slots__ = ("committed", "deadline", "error", "result", "row", "size", "trace")
 
     def __init__(self, row: Row, size: int, deadline: float) -> None:
         self.row = row
         self.size = size
         self.deadline = deadline
+        self.trace = tracing.here()
         self.committed = Event()
         self.result: Result = {}
         self.error: Exception | None = None
@@ -146,9 +148,11 @@ class Writer:
     def _receive_patiently(self, batch: list[_Waiting]) -> list[Result]:
         """Send the batch again while Supabase is away and somebody still waits for it."""
         pause = 0.05
+        traces = [waiting.trace for waiting in batch]
         while True:
             try:
-                return self._receive_events([waiting.row for waiting in batch])
+                with tracing.span("commit", links=traces, events=len(batch)):
+                    return self._receive_events([waiting.row for waiting in batch])
             except Unavailable:
                 if self._clock() + pause >= max(waiting.deadline for waiting in batch):
                     raise

@@ -167,6 +167,9 @@ create or replace function public.note_end(conversation_id text) returns void
 language plpgsql security invoker set search_path = '' as $$
 begin
     perform private.lock_conversation(note_end.conversation_id);
+    if private.is_erased(note_end.conversation_id, null, null, null) then
+        return;
+    end if;
     insert into private.conversation_facts as known (conversation_id, kind, weight, event_key, value)
     values (note_end.conversation_id, 'end', 0, 'ended here',
         jsonb_build_object('status', 'ended', 'reason', 'ended_by_user', 'at', now()))

@@ -92,6 +92,11 @@ begin
     if event ? 'conversation_id' then
         perform private.lock_conversation(event ->> 'conversation_id');
     end if;
+    if private.is_erased(event ->> 'conversation_id', event ->> 'source', event ->> 'event_key', null) then
+        delete from private.tool_runs r
+        where r.conversation_id = coalesce(run ->> 'conversation_id', '') and r.tool_call_id = run ->> 'tool_call_id';
+        return private.ignore_erased(event) || jsonb_build_object('answer', run ->> 'answer');
+    end if;
     update private.tool_runs r set answer = coalesce(r.answer, run ->> 'answer')
     where r.conversation_id = coalesce(run ->> 'conversation_id', '') and r.tool_call_id = run ->> 'tool_call_id'
     returning r.answer into stored_answer;

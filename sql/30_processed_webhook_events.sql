@@ -24,6 +24,9 @@ on public.processed_webhook_events (event_hash) where source is not null;
 -- A browser catches up with one conversation from a seq on.
 create index if not exists processed_webhook_events_conversation_seq_idx
 on public.processed_webhook_events (conversation_id, seq);
+-- An admin's browser follows all of them.
+create index if not exists processed_webhook_events_seq_idx
+on public.processed_webhook_events (seq);
 
 -- What is too old is found by its time.
 create index if not exists processed_webhook_events_processed_at_idx

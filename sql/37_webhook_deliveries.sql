@@ -62,7 +62,10 @@ alter table public.delivery_attempts
     add column if not exists attempted_at timestamptz not null default now();
 comment on column public.delivery_attempts.response is 'How the answer begins, 4 KB of it.';
 create index if not exists delivery_attempts_delivery_idx on public.delivery_attempts (delivery_id, attempt);
-create index if not exists delivery_attempts_endpoint_id_idx on public.delivery_attempts (endpoint_id);
+-- The newest are asked for, those that failed too, however few they are.
+create index if not exists delivery_attempts_endpoint_idx on public.delivery_attempts (endpoint_id, attempted_at desc);
+create index if not exists delivery_attempts_failed_idx
+on public.delivery_attempts (endpoint_id, attempted_at desc) where error is not null;
 create index if not exists delivery_attempts_user_id_idx on public.delivery_attempts (user_id);
 
 do $$

@@ -43,6 +43,9 @@ begin
     if conversation is not null then
         perform private.lock_conversation(conversation);
     end if;
+    if private.is_erased(conversation, p_event ->> 'source', p_event ->> 'event_key', p_event -> 'effects') then
+        return private.ignore_erased(p_event);
+    end if;
     if p_event ? 'conversation_ref' then
         select * into bound from private.bind_conversation((p_event ->> 'conversation_ref')::uuid, conversation);
         if not bound.allowed then

@@ -87,6 +87,10 @@ begin
     if p_item ? 'error' then
         return private.fail_event(event, p_item ->> 'error', (p_item ->> 'retry_seconds')::double precision);
     end if;
+    if private.is_erased(event.conversation_id, event.source, event.event_key, p_item -> 'effects') then
+        perform private.erase_event(event.id, false);
+        return jsonb_build_object('id', event.id, 'outcome', 'ignored');
+    end if;
     is_known := exists (select 1 from public.conversations c where c.conversation_id = event.conversation_id);
     if next_state = 'processed' and event.conversation_id is not null and not is_known then
         next_state := 'unmatched';

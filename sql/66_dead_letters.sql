@@ -3,8 +3,21 @@ create unique index if not exists webhook_inbox_seq_idx on private.webhook_inbox
 -- Dead letters are few, and looked for among many.
 create index if not exists webhook_inbox_dead_idx on private.webhook_inbox (seq) where state = 'dead';
 
--- The events that a filter names, newest first. A filter is a JSON object with any of: id, state, source, event_type,
--- conversation_id, since, until (received_at), error (a part of the last error, in any case).
+-- A body as text, to be searched; one that is no UTF-8 with its odd bytes as \ooo.
+create or replace function private.body_text(p_body bytea) returns text
+language plpgsql immutable set search_path = '' as $$
+begin
+    return convert_from(p_body, 'UTF8');
+exception when character_not_in_repertoire or untranslatable_character then
+    return encode(p_body, 'escape');
+end
+$$;
+revoke execute on function private.body_text(bytea) from public, anon, authenticated;
+grant execute on function private.body_text(bytea) to service_role;
+
+-- The events that a filter names, newest first. A filter is a JSON object with any of: id, ids, state, source, event_type,
+-- conversation_id, since, until (received_at), error (a part of the last error, in any case), text (the same of the body),
+-- from_seq (the least seq).
 create or replace function private.events_matching(p_filter jsonb, p_before bigint, p_most integer)
 returns setof private.webhook_inbox
 -- Planned anew for every filter: a plan for any filter would read the whole inbox for each.
@@ -14,6 +27,8 @@ begin
     select * from private.webhook_inbox i
     where (p_before is null or i.seq < p_before)
         and (not p_filter ? 'id' or i.id = (p_filter ->> 'id')::uuid)
+        and (not p_filter ? 'ids' or i.id = any (array(select jsonb_array_elements_text(p_filter -> 'ids'))::uuid[]))
+        and (not p_filter ? 'from_seq' or i.seq >= (p_filter ->> 'from_seq')::bigint)
         and (not p_filter ? 'state' or i.state = p_filter ->> 'state')
         and (not p_filter ? 'source' or i.source = p_filter ->> 'source')
         and (not p_filter ? 'event_type' or i.event_type = p_filter ->> 'event_type')
@@ -21,6 +36,8 @@ begin
         and (not p_filter ? 'since' or i.received_at >= (p_filter ->> 'since')::timestamptz)
         and (not p_filter ? 'until' or i.received_at < (p_filter ->> 'until')::timestamptz)
         and (not p_filter ? 'error' or strpos(lower(i.last_error), lower(p_filter ->> 'error')) > 0)
+        -- Last: only the bodies of events that are named by all else are read.
+        and (not p_filter ? 'text' or strpos(lower(private.body_text(i.body)), lower(p_filter ->> 'text')) > 0)
     order by i.seq desc limit p_most;
 end
 $$;
@@ -49,11 +66,35 @@ $$;
 revoke execute on function public.list_events(jsonb, bigint, integer) from public, anon, authenticated;
 grant execute on function public.list_events(jsonb, bigint, integer) to service_role;
 
+-- How far down a search goes: the last of the `most` newest events before a seq that a filter names; null when
+-- there are fewer.
+create or replace function public.search_end(filter jsonb, before bigint, most integer) returns jsonb
+language sql stable security invoker set search_path = '' as $$
+    select jsonb_build_object('seq', e.seq, 'received_at', e.received_at)
+    from private.events_matching(filter - 'text', before, most) e
+    order by e.seq desc offset most - 1 limit 1
+$$;
+revoke execute on function public.search_end(jsonb, bigint, integer) from public, anon, authenticated;
+grant execute on function public.search_end(jsonb, bigint, integer) to service_role;
+
+-- The row by which browsers know an event, if it has one.
+create or replace function private.projection_of(p_event private.webhook_inbox) returns jsonb
+language sql stable set search_path = '' as $$
+    select jsonb_build_object('id', e.id, 'processed_at', e.processed_at, 'event_data', e.event_data)
+    from public.processed_webhook_events e
+    where e.source is not null and e.event_hash = encode(sha256(convert_to(concat_ws(E'\n',
+        regexp_replace(p_event.source, '-relay$', ''), p_event.event_key, p_event.event_type), 'UTF8')), 'hex')
+$$;
+revoke execute on function private.projection_of(private.webhook_inbox) from public, anon, authenticated;
+grant execute on function private.projection_of(private.webhook_inbox) to service_role;
+
 -- One event with its body (base64), its headers and every attempt that failed; null when there is none.
 create or replace function public.show_event(event_id uuid) returns jsonb
 language sql stable security invoker set search_path = '' as $$
     select private.event_summary(i) || jsonb_build_object(
-        'path', i.path, 'headers', i.headers, 'body', translate(encode(i.body, 'base64'), E'\n', ''),
+        'event_key', i.event_key, 'path', i.path, 'headers', i.headers,
+        'body', translate(encode(i.body, 'base64'), E'\n', ''), 'body_size', length(i.body), 'pruned_at', i.pruned_at,
+        'duration_ms', i.duration_ms, 'projection', private.projection_of(i),
         'failures', (
             select coalesce(jsonb_agg(jsonb_build_object('attempt', a.attempt, 'error', a.error, 'at', a.at) order by a.id), '[]')
             from private.event_attempts a where a.event_id = i.id

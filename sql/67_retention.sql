@@ -1,7 +1,8 @@
 -- Remove what is older than it may be, so many rows of each kind at most: bodies and headers of events that are done (after
 -- `days`), whole dead letters and what was rejected or never matched (after `dead_days`), and rows of the browsers' stream
--- and answers of tools (after `days`), deliveries (after `days`, those that did not arrive after `dead_days`). An event's key
--- stays, so that a late repeat is still known. Out: {bodies, dead, rejected, tool_runs, deliveries, outgoing_events, projections}.
+-- and answers of tools (after `days`), deliveries (after `days`, those that did not arrive after `dead_days`), what processes have
+-- counted (after `days`) and told of themselves (after one). An event's key stays, so that a late repeat is still known. Out:
+-- {bodies, dead, rejected, tool_runs, deliveries, outgoing_events, minutes, realtime_minutes, processes, projections}.
 create or replace function public.prune(days integer, dead_days integer, most integer) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -63,6 +64,28 @@ begin
     ));
     get diagnostics n = row_count;
     counts := counts || jsonb_build_object('outgoing_events', n);
+
+    delete from private.webhook_minutes m
+    where m.ctid = any(array(
+        select o.ctid from private.webhook_minutes o where o.minute < old order by o.minute limit most
+    ));
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('minutes', n);
+
+    delete from private.realtime_minutes m
+    where m.minute = any(array(
+        select o.minute from private.realtime_minutes o where o.minute < old order by o.minute limit most
+    ));
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('realtime_minutes', n);
+
+    delete from private.process_reports r
+    where r.process_id = any(array(
+        select o.process_id from private.process_reports o
+        where o.reported_at < now() - interval '1 day' order by o.reported_at limit most
+    ));
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('processes', n);
 
     -- Rows without a source are from before this schema, and not ours to remove.
     delete from public.processed_webhook_events e

@@ -25,13 +25,15 @@ create table if not exists private.webhook_minutes (
     unauthentic integer not null default 0, -- 401
     throttled integer not null default 0, -- 429
     unavailable integer not null default 0, -- 5xx
+    retried integer not null default 0, -- attempts that a worker has made of stored events
     seconds double precision not null default 0,
     buckets integer[] not null default '{}',
     last_at timestamptz,
     primary key (minute, source, process_id)
 );
-comment on column private.webhook_minutes.seconds is 'The sum of the times from a call''s arrival to its answer.';
-comment on column private.webhook_minutes.buckets is 'Calls by the time to their answer, one for each bound of services.metrics.SECONDS and one for what took longer.';
+comment on column private.webhook_minutes.seconds is 'The sum of the times from arrival to answer, of the calls answered with 200.';
+comment on column private.webhook_minutes.buckets is 'Calls answered with 200 by that time, one for each bound of services.tally.SECONDS and one for what took longer.';
+comment on column private.webhook_minutes.last_at is 'When the last call came that was neither unauthentic nor throttled.';
 create index if not exists webhook_minutes_source_idx on private.webhook_minutes (source, minute);
 
 alter table private.process_reports enable row level security;
@@ -39,33 +41,39 @@ alter table private.webhook_minutes enable row level security;
 grant select, insert, update, delete on private.process_reports to service_role;
 grant select, insert, update, delete on private.webhook_minutes to service_role;
 
--- Take a process's report: {process_id, kind, host, started_at, facts, minutes: [{minute, source, and the counts}]}.
+-- Take a process's report: {process_id, kind, host, started_at, facts, minutes: [{minute, source, and the counts}], ended?}. A
+-- process that has ended as it should is forgotten; its counts stay.
 create or replace function public.report_process(report jsonb) returns void
 language plpgsql security invoker set search_path = '' as $$
 begin
-    insert into private.process_reports as r (process_id, kind, host, started_at, facts)
-    values (
-        (report ->> 'process_id')::uuid, report ->> 'kind', report ->> 'host', (report ->> 'started_at')::timestamptz,
-        coalesce(report -> 'facts', '{}')
-    )
-    on conflict (process_id) do update set reported_at = now(), facts = excluded.facts;
+    if (report ->> 'ended')::boolean then
+        delete from private.process_reports r where r.process_id = (report ->> 'process_id')::uuid;
+    else
+        insert into private.process_reports as r (process_id, kind, host, started_at, facts)
+        values (
+            (report ->> 'process_id')::uuid, report ->> 'kind', report ->> 'host', (report ->> 'started_at')::timestamptz,
+            coalesce(report -> 'facts', '{}')
+        )
+        on conflict (process_id) do update set reported_at = now(), facts = excluded.facts;
+    end if;
 
     insert into private.webhook_minutes as m (minute, source, process_id, received, duplicates, failed, deferred, spooled,
-        rejected, unauthentic, throttled, unavailable, seconds, buckets, last_at)
+        rejected, unauthentic, throttled, unavailable, retried, seconds, buckets, last_at)
     select told.minute, told.source, (report ->> 'process_id')::uuid, told.received, told.duplicates, told.failed,
-        told.deferred, told.spooled, told.rejected, told.unauthentic, told.throttled, told.unavailable, told.seconds,
-        told.buckets, told.last_at
+        told.deferred, told.spooled, told.rejected, told.unauthentic, told.throttled, told.unavailable, coalesce(told.retried, 0),
+        told.seconds, told.buckets, told.last_at
     from jsonb_to_recordset(coalesce(report -> 'minutes', '[]')) as told (minute timestamptz, source text, received integer,
         duplicates integer, failed integer, deferred integer, spooled integer, rejected integer, unauthentic integer,
-        throttled integer, unavailable integer, seconds double precision, buckets integer[], last_at timestamptz)
+        throttled integer, unavailable integer, retried integer, seconds double precision, buckets integer[], last_at timestamptz)
     order by told.minute, told.source
     on conflict (minute, source, process_id) do update
     set received = excluded.received, duplicates = excluded.duplicates, failed = excluded.failed,
         deferred = excluded.deferred, spooled = excluded.spooled, rejected = excluded.rejected,
         unauthentic = excluded.unauthentic, throttled = excluded.throttled, unavailable = excluded.unavailable,
-        seconds = excluded.seconds, buckets = excluded.buckets, last_at = excluded.last_at
+        retried = excluded.retried, seconds = excluded.seconds, buckets = excluded.buckets, last_at = excluded.last_at
     -- A report that was late must not take back what a later one has told.
-    where excluded.seconds >= m.seconds;
+    where excluded.received + excluded.rejected + excluded.unauthentic + excluded.throttled + excluded.unavailable
+        + excluded.retried >= m.received + m.rejected + m.unauthentic + m.throttled + m.unavailable + m.retried;
 end
 $$;
 revoke execute on function public.report_process(jsonb) from public, anon, authenticated;

@@ -1,4 +1,4 @@
-"""A small Supabase Storage for the tests, since the local stack has none: one upload, its refusals.
+"""A small Supabase Storage for the tests, since the local stack has none: uploads, lists, removals.
 
 Its answers have the shapes of Storage's: an error is told as 400 with the true status in the body.
 """
@@ -48,6 +48,9 @@ class _Handler(BaseHTTPRequestHandler):
     storage: FakeStorage
 
     def do_POST(self) -> None:
+        if self.path.startswith(f"{OBJECT}list/"):
+            self._list(unquote(self.path.removeprefix(f"{OBJECT}list/")))
+            return
         storage = self.storage
         storage.uploads += 1
         storage.begun.set()
@@ -72,6 +75,27 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self._answer(200, {"Key": path, "Id": "8a5e1d9e-6b7e-4f3a-9a39-2f1ef5a1c111"})
+
+    def do_DELETE(self) -> None:
+        bucket, wanted = unquote(self.path.removeprefix(OBJECT)), self._told()
+        if refusal := self._refusal(f"{bucket}/"):
+            self._answer(*refusal)
+            return
+        files = self.storage.files
+        gone = [path for path in wanted["prefixes"] if files.pop(f"{bucket}/{path}", None)]
+        self._answer(200, [{"name": path} for path in gone])
+
+    def _list(self, bucket: str) -> None:
+        folder = f"{bucket}/{self._told()['prefix']}/"
+        if refusal := self._refusal(f"{bucket}/"):
+            self._answer(*refusal)
+            return
+        held = (path for path in self.storage.files if path.startswith(folder))
+        names = [path.removeprefix(folder) for path in held]
+        self._answer(200, [{"name": name, "id": f"id of {name}"} for name in names])
+
+    def _told(self) -> Any:
+        return json.loads(b"".join(self._chunks()))
 
     def _refusal(self, path: str) -> tuple[int, dict[str, Any]] | None:
         storage = self.storage
@@ -103,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
             left -= len(chunk)
             yield chunk
 
-    def _answer(self, status: int, body: dict[str, Any]) -> None:
+    def _answer(self, status: int, body: Any) -> None:
         encoded = json.dumps(body).encode()
         with suppress(OSError):
             self.send_response(status)

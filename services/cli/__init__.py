@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from services.cli.lazy import LazyGroup
-from services.cli.output import AsJson, fail
-from services.errors import ConvohooksError, SettingsError
+from services.cli.output import AsJson
 
 app = typer.Typer(
     cls=LazyGroup, no_args_is_help=True, add_completion=False, help="The Convohooks backend."
@@ -16,8 +15,12 @@ app = typer.Typer(
 
 
 @app.callback()
-def convohooks() -> None:
+def convohooks(context: typer.Context) -> None:
     """Receive webhooks of conversational AI into Supabase."""
+    from services import logs
+
+    logs.configure_command()
+    context.call_on_close(logs.reset)
 
 
 @app.command()
@@ -30,11 +33,11 @@ def dev() -> None:
 
 
 @app.command()
-def reset() -> None:
+def reset(as_json: AsJson = False) -> None:
     """Stop what `dev` has left running and remove its database, logs and secrets."""
     from services.cli.dev import clear
 
-    raise typer.Exit(clear())
+    raise typer.Exit(clear(as_json))
 
 
 @app.command()
@@ -42,10 +45,7 @@ def worker() -> None:
     """Try again what failed, until SIGTERM. Any number of workers may run, on any hosts."""
     from services.cli.worker import run
 
-    try:
-        run()
-    except SettingsError as error:
-        fail(str(error))
+    run()
 
 
 doctors = typer.Typer(invoke_without_command=True, help="Find out what is wrong.")
@@ -75,10 +75,7 @@ def doctor_signature(
     """Say why a captured request does not verify."""
     from services.cli.doctor import signature
 
-    try:
-        raise typer.Exit(signature(sender, capture.read(), secrets or (), as_json=as_json))
-    except ConvohooksError as error:
-        fail(error.detail)
+    raise typer.Exit(signature(sender, capture.read(), secrets or (), as_json=as_json))
 
 
 @app.command()

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from services.cli.output import AsJson, fail, print_json
+from services.cli.output import AsJson, fail, print_json, print_table
 from services.clients.calendly import CalendlyClient, Subscription
 from services.errors import ConvohooksError, SettingsError
 from services.redaction import mask_log
@@ -49,7 +45,7 @@ def list_subscriptions(as_json: AsJson = False) -> None:
         print_json([_shown(one) for one in found])
         return
     names = ("uri", "callback_url", "state", "scope", "events")
-    _print_table(names, [[_shown(one)[name] for name in names] for one in found])
+    print_table(names, [[_shown(one)[name] for name in names] for one in found])
 
 
 @app.command("unsubscribe")
@@ -57,7 +53,10 @@ def unsubscribe(name: Name, as_json: AsJson = False) -> None:
     """Remove a subscription for good."""
     with _subscriptions() as subscriptions:
         subscriptions.calendly.unsubscribe(name)
-    typer.echo(json.dumps({"removed": name}) if as_json else f"Removed {name}.")
+    if as_json:
+        print_json({"removed": name})
+    else:
+        typer.echo(f"Removed {name}.")
 
 
 @app.command("repair")
@@ -95,12 +94,3 @@ def _print_ensured(ensured: Sequence[Ensured], as_json: bool) -> None:
         typer.echo(f"{one.outcome}: {shown['uri']} calls {shown['callback_url']}")
     if not ensured:
         typer.echo("No subscription calls this service.")
-
-
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; what Calendly tells is shown as it is, without what moves a cursor."""
-    table = Table(*columns)
-    for row in rows:
-        texts = (", ".join(cell) if isinstance(cell, list) else str(cell) for cell in row)
-        table.add_row(*(Text("".join(filter(str.isprintable, text))) for text in texts))
-    Console().print(table)

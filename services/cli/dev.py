@@ -7,22 +7,26 @@ import signal
 import time
 from collections.abc import Mapping
 
+from rich.console import Console
+
 from services.cli.console import Screen
+from services.cli.output import fail, print_json
 from services.local import application, checkout, dotenv, postgres
 from services.local.backend import Backend
 from services.local.demo import CONVERSATION, EMAIL, sample_curl, seed_demo
 from services.local.errors import LocalStackError, StopRequestedError
 from services.local.parts import Part
-from services.local.ports import HOST
+from services.local.ports import HOST, free_port
 from services.local.signals import StopSignals
 from services.local.stack import LocalStack, discard, discard_idle, local_stack
 from services.local.state import State, hold, holder
 
 STOP_LIMIT = 45.0
+METRICS_PORTS = ("METRICS_PORT", "WORKER_METRICS_PORT")
 
 
 def run() -> int:
-    """Run the stack until a signal comes; return 0 then, 1 when it could not start."""
+    """Run the stack until a signal comes; return 0 then, and fail when it could not start."""
     screen = Screen()
     started = time.monotonic()
     try:
@@ -31,32 +35,39 @@ def run() -> int:
     except StopRequestedError:
         pass
     except LocalStackError as error:
-        screen.say(str(error), "red")
-        return 1
+        fail(str(error))
     screen.say("Stopped.")
     return 0
 
 
-def clear() -> int:
-    """Stop what runs or is left over, remove the state; return 1 when something is in the way."""
-    screen = Screen()
+def clear(as_json: bool) -> int:
+    """Stop what runs or is left over, remove the state; fail when something is in the way."""
+    screen = Screen(Console(quiet=as_json, highlight=False))
     try:
         _stop_running(screen)
         _remove(State(checkout.STATE))
     except LocalStackError as error:
-        screen.say(str(error), "red")
-        return 1
+        fail(str(error))
     screen.say("The local stack is empty. Your .env is as it was.")
+    if as_json:
+        print_json({"reset": True})
     return 0
+
+
+def environment(settings: Mapping[str, str], stack: Mapping[str, str]) -> dict[str, str]:
+    """Return the service's environment: each call is shown, unless `.env` says otherwise."""
+    return {**settings, **stack, "DEBUG_REQUESTS": settings.get("DEBUG_REQUESTS") or "1"}
 
 
 def _run(screen: Screen, signals: StopSignals, started: float) -> None:
     settings = _settings(screen)
     port = dotenv.local_port(settings, "PORT")
     backend = _backend(settings)
+    for name in METRICS_PORTS:
+        settings[name] = settings.get(name) or str(free_port())
 
     def beside(stack: LocalStack) -> list[Part]:
-        env = {**settings, **stack.env()}
+        env = environment(settings, stack.env())
         return [application.service(env, port), application.worker(env)]
 
     ports = {
@@ -108,6 +119,7 @@ def _introduce(
         "Live page": f"{url}/live/{CONVERSATION}",
         "Sign in as": f"{EMAIL}  password {stack.secrets.demo_password}",
         "Supabase": stack.url,
+        "Metrics": " ".join(f"http://{HOST}:{settings[name]}/metrics" for name in METRICS_PORTS),
         "Publishable key": stack.publishable_key,
         "Secret key": stack.secret_key,
         "Database": stack.database_url,

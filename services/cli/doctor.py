@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import typer
 
+from services.cli.output import print_json, print_table, progress, styled
 from services.cli.send import provider_named
 from services.diagnosis import Diagnosis, diagnose, read_capture
 from services.doctor import examine
-from services.doctor.finding import Finding, State
+from services.doctor.finding import State
 from services.settings import load_settings, raw_settings
 
-STYLES: dict[State, str] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+STYLES: dict[State, str] = {
+    "ok": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"
+}  # fmt: skip
 
 
 def run(as_json: bool) -> int:
     """Print every finding; return 1 when something does not work, else 0."""
-    findings = examine()
+    with progress("Looking"):
+        findings = examine()
     is_well = all(finding.state != "fail" for finding in findings)
     if as_json:
-        told = {"ok": is_well, "findings": [asdict(finding) for finding in findings]}
-        print(json.dumps(told, indent=2))
+        print_json({"ok": is_well, "findings": [asdict(finding) for finding in findings]})
     else:
-        Console().print(_table(findings))
+        rows = [(styled(f.state, STYLES[f.state]), f.name, f.seen, f.mend) for f in findings]
+        print_table(("", "check", "what was seen", "how to mend it"), rows)
     return 0 if is_well else 1
 
 
@@ -42,29 +43,20 @@ def signature(
     provider = provider_named(load_settings(environment), sender)
     told = diagnose(read_capture(capture), provider, environment, other_secrets=secrets)
     if as_json:
-        print(json.dumps(asdict(told), indent=2))
+        print_json(asdict(told))
     elif told.verifies:
-        Console().print("The call verifies.")
+        typer.echo("The call verifies.")
     else:
-        Console().print(_mistakes(told))
+        _print_mistakes(told)
     return 0 if told.verifies else 1
 
 
-def _mistakes(told: Diagnosis) -> Table | str:
-    if not told.findings:
-        return (
-            "The call does not verify, and no usual mistake explains it: most likely it was signed"
-            " with a secret that is not set here (try it with --secret)."
-        )
-    table = Table("what is wrong", "how to mend it")
-    for finding in told.findings:
-        table.add_row(Text(finding.cause), Text(finding.mend))
-    return table
-
-
-def _table(findings: Sequence[Finding]) -> Table:
-    table = Table("", "check", "what was seen", "how to mend it")
-    for finding in findings:
-        state = Text(finding.state, STYLES[finding.state])
-        table.add_row(state, *map(Text, (finding.name, finding.seen, finding.mend)))
-    return table
+def _print_mistakes(told: Diagnosis) -> None:
+    if told.findings:
+        rows = [(finding.cause, finding.mend) for finding in told.findings]
+        print_table(("what is wrong", "how to mend it"), rows)
+        return
+    typer.echo(
+        "The call does not verify, and no usual mistake explains it: most likely it was signed"
+        " with a secret that is not set here (try it with --secret)."
+    )

@@ -8,8 +8,14 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from services.cli.output import IS_JSON, fail
+from services.errors import ConvohooksError
+
 SENTENCES = {
-    "events": "List, show, replay and purge stored events.",
+    "alerts": "List incidents, and try whether alerts arrive.",
+    "replay": "Have stored events handled again: by id, by a filter, or every dead one.",
+    "erase": "Remove a person from everything that is kept, and say what was removed.",
+    "events": "List, show and purge stored events.",
     "spool": "List, show, retry and discard spooled events that Supabase would not store.",
     "tools": "Register the agent's tools at Tavus.",
     "objectives": "Make objectives at Tavus, and list them.",
@@ -30,6 +36,14 @@ class LazyGroup(TyperGroup):
         super().__init__(**options)
         for name, sentence in SENTENCES.items():
             self.add_command(TyperCommand(name, help=sentence))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; what it raises is a sentence to the caller, not a traceback."""
+        IS_JSON.set(False)
+        try:
+            return super().invoke(ctx)
+        except ConvohooksError as error:
+            fail(error.detail)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that the arguments name, itself."""

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
-import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from services.cli.output import fail
-from services.errors import ConvohooksError
+from services.cli.output import fail, print_json, print_table, progress
 from services.reconciler import Look, Reconciler
 from services.settings import load_settings
 from services.wiring import wire_reconciler
@@ -26,12 +19,16 @@ def run(conversation: str | None, as_json: bool) -> int:
 
     0: all were looked up. 1: something could not be, or there is no such conversation.
     """
-    with _reconciler() as reconciler:
-        looks = list(_looks(reconciler, conversation))
+    looks: list[Look] = []
+    with _reconciler() as reconciler, progress("Asking Tavus") as tell:
+        for look in _looks(reconciler, conversation):
+            looks.append(look)
+            tell(f"{len(looks)} looked up")
     if as_json:
-        typer.echo(json.dumps([_summary(look) for look in looks], indent=2))
+        print_json([_summary(look) for look in looks])
     else:
-        _print(looks)
+        empty = "No conversation lacks its end or its transcript."
+        print_table(COLUMNS, [_cells(look) for look in looks], empty=empty)
     return 1 if any(look.error for look in looks) else 0
 
 
@@ -45,22 +42,9 @@ def _looks(reconciler: Reconciler, conversation: str | None) -> Iterator[Look]:
     yield look
 
 
-def _print(looks: list[Look]) -> None:
-    if not looks:
-        typer.echo("No conversation lacks its end or its transcript.")
-        return
-    table = Table(*COLUMNS)
-    for look in looks:
-        cells = (
-            look.conversation_id,
-            look.told,
-            look.outcome,
-            look.new,
-            look.duplicates,
-            look.error or "",
-        )
-        table.add_row(*(Text(str(cell)) for cell in cells))
-    Console().print(table)
+def _cells(look: Look) -> tuple[object, ...]:
+    counts = (look.new, look.duplicates)
+    return (look.conversation_id, look.told, look.outcome, *counts, look.error)
 
 
 def _summary(look: Look) -> dict[str, object]:
@@ -69,14 +53,11 @@ def _summary(look: Look) -> dict[str, object]:
 
 @contextmanager
 def _reconciler() -> Iterator[Reconciler]:
-    """Build it as the settings say; end with a sentence, not a traceback, when something fails."""
+    """Build it as the settings say; end with a sentence where there is no key to ask with."""
+    reconciler = wire_reconciler(load_settings())
+    if reconciler is None:
+        fail("TAVUS_API_KEY is not set.")
     try:
-        reconciler = wire_reconciler(load_settings())
-        if reconciler is None:
-            fail("TAVUS_API_KEY is not set.")
-        try:
-            yield reconciler
-        finally:
-            reconciler.database.close()
-    except ConvohooksError as error:
-        fail(error.detail)
+        yield reconciler
+    finally:
+        reconciler.database.close()

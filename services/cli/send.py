@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import requests
 import typer
 
-from services.cli.output import AsJson, fail, print_json, print_table
-from services.errors import ConvohooksError, Malformed, NotFound
+from services.cli.output import AsJson, counted, print_json, print_table
+from services.errors import Malformed, NotFound
 from services.provider import Call, Provider
 from services.providers import providers
 from services.sending import call_of, changed, renewed, sample, sample_names
@@ -127,21 +127,18 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Send samples, signed as their sender would. Exit code 1 unless all are taken."""
-    try:
-        settings = load_settings()
-        provider = provider_named(settings, sender)
-        made = calls(
-            settings,
-            provider,
-            events,
-            settings_of=dict(read_value(told) for told in changes or []),
-            repeat=repeat,
-            fresh=fresh,
-            shuffle=shuffle,
-        )
-        sent = [send(name, call, to) for name, call in made]
-    except ConvohooksError as error:
-        fail(error.detail)
+    settings = load_settings()
+    provider = provider_named(settings, sender)
+    made = calls(
+        settings,
+        provider,
+        events,
+        settings_of=dict(read_value(told) for told in changes or []),
+        repeat=repeat,
+        fresh=fresh,
+        shuffle=shuffle,
+    )
+    sent = counted("Sending", len(made), (send(name, call, to) for name, call in made))
     _print(sent, as_json)
     raise typer.Exit(0 if all(one.is_taken for one in sent) else 1)
 

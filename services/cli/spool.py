@@ -7,13 +7,19 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from services import unsendable
-from services.cli.output import AsJson, fail, print_count, print_json
-from services.errors import ConvohooksError
+from services.cli.output import (
+    AsJson,
+    Yes,
+    confirm,
+    fail,
+    misuse,
+    print_count,
+    print_json,
+    print_lines,
+    print_table,
+)
 from services.settings import load_settings
 from services.spool import Spool
 from services.unsendable import Unsendable
@@ -33,12 +39,14 @@ def list_rows(limit: int = 50, as_json: AsJson = False) -> None:
     if as_json:
         print_json([_summary(row) for row in rows])
         return
-    table = Table("id", "source", "type", "conversation", "error")
-    for row in rows:
-        conversation = row.row.get("conversation_id") or ""
-        cells = (row.id, row.row.get("source"), row.kind, conversation, row.error)
-        table.add_row(*(Text(str(cell)) for cell in cells))
-    Console().print(table)
+    columns = ("id", "source", "type", "conversation", "error")
+    print_table(
+        columns,
+        [
+            (row.id, row.row.get("source"), row.kind, row.row.get("conversation_id"), row.error)
+            for row in rows
+        ],
+    )
 
 
 @app.command("show")
@@ -51,10 +59,7 @@ def show_row(row_id: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJs
     if as_json:
         print_json({**_summary(row), "body": row.body})
         return
-    console = Console()
-    console.print(Text(f"{row.row.get('source')}  {row.kind}"))
-    console.print(Text(row.error))
-    console.print(Text(row.body))
+    print_lines(f"{row.row.get('source')}  {row.kind}", row.error, row.body)
 
 
 @app.command("retry")
@@ -65,7 +70,7 @@ def retry_rows(
 ) -> None:
     """Send one event, or all, again: the service or a worker does it within a second."""
     if (row_id is None) != every:
-        fail("Name an event, or say --all.")
+        misuse("Name an event, or say --all.")
     with _spool() as spool:
         retried = unsendable.retry(spool, row_id)
     if row_id is not None and not retried:
@@ -76,12 +81,11 @@ def retry_rows(
 @app.command("discard")
 def discard_row(
     row_id: Annotated[int, typer.Argument(metavar="ID")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Delete one event for good."""
-    if not yes:
-        typer.confirm(f"Delete event {row_id} for good?", abort=True)
+    confirm(f"Delete event {row_id} for good?", yes)
     with _spool() as spool:
         discarded = unsendable.discard(spool, row_id)
     if not discarded:
@@ -91,21 +95,18 @@ def discard_row(
 
 @contextmanager
 def _spool() -> Iterator[Spool]:
-    """Open the spool of the settings; end with a sentence, not a traceback, when that fails."""
+    """Open the spool of the settings; end with a sentence where there is none."""
+    settings = load_settings()
+    spool = wire_spool(settings)
+    if spool is None or settings.spool_path is None:
+        fail("There is no spool: SPOOL_PATH is not set.")
+    # Made here it would be ours, and the service might not be let in.
+    if not settings.spool_path.exists():
+        fail(f"There is nothing at {settings.spool_path}; the service makes it when it starts.")
     try:
-        settings = load_settings()
-        spool = wire_spool(settings)
-        if spool is None or settings.spool_path is None:
-            fail("There is no spool: SPOOL_PATH is not set.")
-        # Made here it would be ours, and the service might not be let in.
-        if not settings.spool_path.exists():
-            fail(f"There is nothing at {settings.spool_path}; the service makes it when it starts.")
-        try:
-            yield spool
-        finally:
-            spool.close()
-    except ConvohooksError as error:
-        fail(error.detail)
+        yield spool
+    finally:
+        spool.close()
 
 
 def _summary(row: Unsendable) -> dict[str, Any]:

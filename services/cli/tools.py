@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from services.cli.output import AsJson, fail
-from services.clients.tavus import TavusClient
-from services.errors import ConvohooksError, SettingsError
-from services.settings import load_settings
+from services.cli.output import AsJson, print_json, print_table
+from services.cli.tavus import tavus
 from services.tools.registration import Registered, inline, register
 from services.tools.registry import TOOLS
 
@@ -35,16 +29,10 @@ def register_tools(
     as_json: AsJson = False,
 ) -> None:
     """Create or update the tools at Tavus by name. Doing it again changes nothing."""
-    try:
-        settings = load_settings()
-        if not settings.tavus_api_key:
-            raise SettingsError("TAVUS_API_KEY is missing.")
-        done = register(
-            TavusClient(settings), TOOLS, settings, persona=persona, signed=not no_sign, force=force
+    with tavus() as (client, settings):
+        rows = list(
+            register(client, TOOLS, settings, persona=persona, signed=not no_sign, force=force)
         )
-        rows = list(done)
-    except ConvohooksError as error:
-        fail(error.detail)
     _print(rows, as_json=as_json)
     if no_sign:
         typer.echo("Unsigned calls do not name their conversation: no screen shows them.", err=True)
@@ -53,17 +41,14 @@ def register_tools(
 
 
 @app.command("schema")
-def print_schema() -> None:
-    """Print the tools in the older inline form, for a persona's layers.llm.tools."""
-    typer.echo(json.dumps(inline(TOOLS), indent=2))
+def print_schema(as_json: AsJson = True) -> None:
+    """Print the tools in the older inline form (JSON), for a persona's layers.llm.tools."""
+    print_json(inline(TOOLS))
 
 
 def _print(rows: list[Registered], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        print_json([asdict(row) for row in rows])
         return
-    table = Table("tool", "id", "what", "persona", "error")
-    for row in rows:
-        cells = (row.name, row.tool_id, row.what, row.attached, row.error)
-        table.add_row(*(Text(cell or "") for cell in cells))
-    Console().print(table)
+    cells = [(row.name, row.tool_id, row.what, row.attached, row.error) for row in rows]
+    print_table(("tool", "id", "what", "persona", "error"), cells)

@@ -7,27 +7,43 @@ import threading
 
 import structlog
 
-from services import logs
+from services import logs, reporting, tracing
 from services.settings import load_settings
-from services.wiring import wire_deliveries, wire_drainer, wire_worker
+from services.wiring import (
+    wire_deliveries,
+    wire_drainer,
+    wire_worker,
+    wire_worker_metrics,
+    wire_worker_reports,
+)
 
 
 def run() -> None:
     """Work until SIGTERM or SIGINT; the batch in hand is finished first. Raises SettingsError."""
     settings = load_settings()
     logs.configure(settings.log_level)
-    worker = wire_worker(settings)
+    reporting.configure(settings, "worker")
+    tracing.configure(settings)
+    metrics = wire_worker_metrics(settings)
+    if settings.worker_metrics_port:
+        metrics.serve(settings.worker_metrics_port)
+    reports = wire_worker_reports(settings, metrics)
+    worker = wire_worker(settings, metrics)
     drainer = wire_drainer(settings)
     if drainer:
         drainer.start()
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: worker.stopping.set())
-    deliveries = wire_deliveries(settings)
+    deliveries = wire_deliveries(settings, metrics)
     sending = threading.Thread(
         target=deliveries.run, args=(worker.stopping,), name="deliveries", daemon=True
     )
     structlog.get_logger().info("worker started")
+    reports.start()
     sending.start()
     worker.run()
     sending.join()
+    reports.stop()
     structlog.get_logger().info("worker stopped")
+    reporting.flush()
+    tracing.stop()

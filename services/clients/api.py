@@ -4,11 +4,13 @@ breaker, our errors.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
 import requests
+import structlog
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
@@ -23,6 +25,8 @@ LONGEST_WAIT = 5
 UNCHANGED = 304
 AWAY_SECONDS = 30.0
 """Seconds that a vendor is left alone after five failures in a row."""
+
+log = structlog.get_logger()
 
 Json = Any
 Explain = Callable[[int, str], ConvohooksError | None]
@@ -121,6 +125,8 @@ class ApiClient:
         return self._read(answer)
 
     def _send(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        started = time.monotonic()
+        told: dict[str, Any] = {"to": self._name, "method": method, "path": path}
         try:
             answer = self._session.request(
                 method,
@@ -129,10 +135,12 @@ class ApiClient:
                 allow_redirects=False,  # the key goes to this vendor's address only
                 **arguments,
             )
+            told["status"] = answer.status_code
         except requests.RequestException as error:
-            raise Unavailable(
-                f"{self._name} cannot be reached ({type(error).__name__})."
-            ) from error
+            told["error"] = type(error).__name__
+            raise Unavailable(f"{self._name} cannot be reached ({told['error']}).") from error
+        finally:
+            log.info("api call", **told, ms=round(1000 * (time.monotonic() - started), 1))
         if answer.status_code >= 500:
             raise _Failed(answer)
         return answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.doctor import host, project, setup
+from services.doctor import host, keys, operation, outside, project, realtime, setup
 from services.doctor.finding import Check, Finding, fail, ok
 from services.doctor.patient import Patient, meet
 from services.errors import SettingsError
@@ -15,11 +15,19 @@ CHECKS: tuple[Check, ...] = (
     setup.check_metrics,
     project.check_address,
     project.check_service_key,
+    keys.check_publishable_key,
     project.check_schema,
     project.check_realtime,
+    realtime.check_load,
     project.check_clock,
-    project.check_worker,
+    operation.check_worker,
     project.check_dead_letters,
+    operation.check_deliveries,
+    operation.check_alerts,
+    operation.check_telling,
+    outside.check_reach,
+    outside.check_tavus,
+    outside.check_tavus_callbacks,
     host.check_service,
     host.check_spool_place,
     host.check_spool_room,

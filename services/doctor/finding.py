@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from services.doctor.patient import Patient
 
-State = Literal["ok", "warn", "fail"]
+State = Literal["ok", "warn", "fail", "skip"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +38,8 @@ def warn(name: str, seen: str, mend: str) -> Finding:
 def fail(name: str, seen: str, mend: str) -> Finding:
     """Return that a thing does not work."""
     return Finding(name=name, state="fail", seen=seen, mend=mend)
+
+
+def skip(name: str, seen: str) -> Finding:
+    """Return that a thing could not be looked at from here, which is no failure."""
+    return Finding(name=name, state="skip", seen=seen)

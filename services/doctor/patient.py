@@ -33,6 +33,7 @@ class Patient:
     texts: Mapping[str, str]
     schema: Schema | ConvohooksError
     backlog: Mapping[str, Any] | ConvohooksError
+    operations: Mapping[str, Any] | ConvohooksError | None = None
 
 
 def meet(settings: Settings, texts: Mapping[str, str]) -> Patient:
@@ -40,10 +41,12 @@ def meet(settings: Settings, texts: Mapping[str, str]) -> Patient:
     database = Database(settings)
     try:
         schema = _answer(lambda: _schema(database))
-        backlog = schema if isinstance(schema, ConvohooksError) else _answer(database.backlog)
+        told = (schema, schema) if isinstance(schema, ConvohooksError) else _state_of(database)
     finally:
         database.close()
-    return Patient(settings=settings, texts=texts, schema=schema, backlog=backlog)
+    return Patient(
+        settings=settings, texts=texts, schema=schema, backlog=told[0], operations=told[1]
+    )
 
 
 def _answer(ask: Callable[[], Answer]) -> Answer | ConvohooksError:
@@ -51,6 +54,17 @@ def _answer(ask: Callable[[], Answer]) -> Answer | ConvohooksError:
         return ask()
     except ConvohooksError as error:
         return error
+
+
+def _state_of(
+    database: Database,
+) -> tuple[Mapping[str, Any] | ConvohooksError, Mapping[str, Any] | ConvohooksError]:
+    return _answer(database.backlog), _answer(lambda: _operations(database))
+
+
+def _operations(database: Database) -> dict[str, Any]:
+    told: dict[str, Any] = database.call("operations", {})
+    return told
 
 
 def _schema(database: Database) -> Schema:

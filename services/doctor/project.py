@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import jwt
-
 from services.database import DatabaseRefused
 from services.doctor.finding import Finding, fail, ok, warn
+from services.doctor.keys import problem_of_key
 from services.doctor.patient import Patient
 from services.errors import ConvohooksError, Unavailable
 from services.public_url import is_loopback
@@ -20,8 +19,6 @@ PUBLISHED = (
     "webhook_deliveries",
     "webhook_endpoints",
 )
-PATIENCE = 60.0
-"""Seconds after which a due event says that no worker is there."""
 SKEW, FAR = 5.0, 60.0
 """Seconds between the clocks that are odd, and that break tokens."""
 PUSH = "Run `npx supabase db push --db-url 'postgresql://…'` from this version of the code."
@@ -50,7 +47,10 @@ def check_service_key(patient: Patient) -> Finding:
     """The key is one that may write, and Supabase takes it."""
     name, answer = "service key", patient.schema
     mend = "Set SUPABASE_SECRET_KEY to the project's secret key (sb_secret_… or service_role)."
-    problem = _problem_of_key(patient.settings.supabase_secret_key)
+    settings = patient.settings
+    problem = problem_of_key(
+        settings.supabase_secret_key, settings.supabase_url, "service_role", "sb_secret_"
+    )
     if problem:
         return fail(name, problem, mend)
     if isinstance(answer, DatabaseRefused) and _is_of_key(answer):
@@ -58,16 +58,6 @@ def check_service_key(patient: Patient) -> Finding:
     if isinstance(answer, ConvohooksError):
         return warn(name, "well-formed; Supabase could not be asked about it", "See the others.")
     return ok(name, "may call what only the service may")
-
-
-def _problem_of_key(key: str) -> str | None:
-    if key.startswith("sb_secret_"):
-        return None
-    try:
-        role = jwt.decode(key, options={"verify_signature": False}).get("role")
-    except jwt.InvalidTokenError:
-        return "it is neither an sb_secret_ key nor a JWT"
-    return None if role == "service_role" else f"it is the key of {str(role)[:40]!r}"
 
 
 def _is_strange(error: DatabaseRefused) -> bool:
@@ -117,25 +107,12 @@ def check_clock(patient: Patient) -> Finding | None:
     return judge("clock", seen, "Have this machine's clock set by NTP.")
 
 
-def check_worker(patient: Patient) -> Finding | None:
-    """What is due is claimed: the one sign of a worker that does not depend on its word."""
-    if isinstance(patient.backlog, ConvohooksError):
-        return None
-    seconds = patient.backlog["oldest_due_seconds"]
-    if seconds is None:
-        return ok("worker", "nothing is due: nothing to tell whether one runs")
-    seen = f"an event has been due for {seconds:.0f} s"
-    if seconds > PATIENCE:
-        return fail("worker", f"{seen}, and no worker claims it", "Run `convohooks worker`.")
-    return ok("worker", seen)
-
-
 def check_dead_letters(patient: Patient) -> Finding | None:
     """Nothing waits for somebody to look at it."""
     if isinstance(patient.backlog, ConvohooksError):
         return None
     dead = patient.backlog["dead"]
     if dead:
-        mend = "`convohooks events list`, then `convohooks events replay`."
+        mend = "`convohooks events list`, then `convohooks replay --all`."
         return warn("dead letters", f"{dead} events failed too often", mend)
     return ok("dead letters", "none")

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import structlog
 
+from services import tracing
 from services.egress import Answer, Egress, EgressError, Unreachable
 from services.outgoing.schedule import asked_wait, next_wait
 from services.outgoing.signing import NoSecret, body_of, signed_headers
@@ -55,6 +56,18 @@ class Sender:
 
     def send(self, delivery: Claimed, at: datetime) -> Attempt:
         """Make one attempt, signed for the time `at`; what goes wrong is told, never raised."""
+        with tracing.span(
+            "delivery attempt",
+            kind="CLIENT",
+            delivery_id=delivery["id"],
+            webhook_id=delivery["webhook_id"],
+            attempt=delivery.get("attempt"),
+        ) as span:
+            attempt = self._attempt(delivery, at)
+            span.tell(outcome=attempt.outcome, status=attempt.status)
+        return attempt
+
+    def _attempt(self, delivery: Claimed, at: datetime) -> Attempt:
         started = time.monotonic()
         try:
             return _answered(delivery, self._post(delivery, at), at)

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from services.errors import ConvohooksError
 from services.outgoing.attempt import Attempt, Claimed
@@ -150,7 +151,8 @@ class Deliveries:
         if time.monotonic() > claim.sent + LATE:
             log.warning("delivery comes too late", delivery_id=delivery["id"])
             return
-        attempt = self.sender.send(delivery, self.clock.time())
+        with bound_contextvars(delivery_id=delivery["id"], webhook_id=delivery["webhook_id"]):
+            attempt = self.sender.send(delivery, self.clock.time())
         held_until = claim.sent + self._lease
         finisher.put(
             Ended(delivery=delivery, claim=claim.id, held_until=held_until, attempt=attempt)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from typing import TypeVar
 
 from services.errors import Unavailable
@@ -54,5 +55,7 @@ def started(work: Callable[[], Answer]) -> Future[Answer]:
         except BaseException as error:  # whatever it is, nobody may be left waiting
             future.set_exception(error)
 
-    threading.Thread(target=run, name="tool", daemon=True).start()
+    # Its lines in the log belong to the request that waits.
+    context = copy_context()
+    threading.Thread(target=context.run, args=(run,), name="tool", daemon=True).start()
     return future

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
@@ -29,7 +29,8 @@ def _ours(error: ConvohooksError) -> Response:
         answer.headers.update(_rate_limit(error))
     if isinstance(error, Unavailable | TooManyRequests):
         answer.headers["Retry-After"] = str(error.retry_after)
-    if error.status >= 500:
+    # A sender's call has told it in its own line.
+    if error.status >= 500 and not g.get("is_told"):
         log.error("unavailable", path=request.path, error=error.detail)
     return answer
 

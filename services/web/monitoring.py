@@ -58,7 +58,12 @@ class Ready(BaseModel):
 def blueprint(services: Services) -> Blueprint:
     """Return the routes /health, /ready and /metrics."""
     routes = Blueprint("monitoring", __name__)
-    situation = Situation(services.database, services.breaker, services.spool)
+    situation = Situation(
+        services.database,
+        services.breaker,
+        services.spool,
+        realtime_limit=services.settings.realtime_changes_per_second,
+    )
     started = time.monotonic()
     remembered: TTLCache[str, Totals] = TTLCache(1, TOTALS_TTL)
 
@@ -92,12 +97,28 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.get("/metrics")
     def metrics() -> Response:
-        _require_token(services.settings.metrics_tokens, request.headers.get("Authorization", ""))
+        if not _came_by(services.settings.metrics_port):
+            _require_token(
+                services.settings.metrics_tokens, request.headers.get("Authorization", "")
+            )
         services.metrics.breaker_changed(services.breaker.state)
         text = services.metrics.exposition(situation.metrics())
         return Response(text, content_type=CONTENT_TYPE)
 
+    if services.settings.metrics_port:
+
+        @routes.before_app_request
+        def serve_nothing_else() -> None:
+            if _came_by(services.settings.metrics_port) and request.path != "/metrics":
+                raise NotFound("Only /metrics is here.")
+
     return routes
+
+
+def _came_by(port: int | None) -> bool:
+    """Return whether a request came by the listener on a port, whatever it says of itself."""
+    connection = request.environ.get("gunicorn.socket")
+    return port is not None and connection is not None and connection.getsockname()[1] == port
 
 
 def _require_token(tokens: Sequence[str], authorization: str) -> None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
-import structlog
 from flask import Blueprint, Response, request
 
-from services.errors import ConvohooksError, Malformed, Unauthorized
+from services.errors import Malformed, Unauthorized
 from services.inbound import Inbound
 from services.provider import Credential
 from services.providers.tavus import TAVUS
 from services.settings import Settings
 from services.tools.delivery import Delivery, read_envelope, read_flat
 from services.tools.proof import prove_key, prove_signature
+from services.web.exchange import exchange
 from services.web.webhooks import inbound
 from services.wiring import Services
-
-log = structlog.get_logger()
 
 Prove = Callable[[Inbound, Settings], Credential]
 Read = Callable[[Inbound, Credential], Delivery]
@@ -40,29 +37,17 @@ def blueprint(services: Services) -> Blueprint:
 
 
 def _answer(services: Services, prove: Prove, read: Read) -> Response:
-    started = time.perf_counter()
-    entry = log.bind(source=TAVUS.name, path=request.path)
-    try:
-        call = inbound(request)
+    with exchange(services, TAVUS, "tool call") as known:
+        known.call = call = inbound(request)
         proof = _proven(services, prove, call)
         delivery = _read(services, read, call, proof)
         answered = services.tools.answer(delivery)
-    except ConvohooksError as error:
-        seconds = time.perf_counter() - started
-        services.metrics.refused(TAVUS.name, error.status, seconds)
-        entry.info("tool call", status=error.status, reason=error.detail, ms=_ms(seconds))
-        raise
-    seconds = time.perf_counter() - started
-    services.metrics.received(TAVUS.name, answered.outcome, seconds)
-    entry.info(
-        "tool call",
-        status=200,
-        tool_call_id=delivery.tool_call_id,
-        conversation_id=delivery.conversation_id,
-        state=answered.state,
-        outcome=answered.outcome,
-        ms=_ms(seconds),
-    )
+        known.outcome = answered.outcome
+        known.facts = {
+            "tool_call_id": delivery.tool_call_id,
+            "conversation_id": delivery.conversation_id,
+            "state": answered.state,
+        }
     return Response(answered.body, content_type="application/json")
 
 
@@ -81,7 +66,3 @@ def _read(services: Services, read: Read, call: Inbound, proof: Credential) -> D
     except Malformed as reason:
         services.webhooks.ingestion.reject(call, TAVUS, proof, reason)
         raise
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 1)

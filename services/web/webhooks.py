@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 
-import structlog
 from flask import Blueprint, Request, Response, request
 from pydantic import BaseModel
 
-from services.errors import BodyTooLarge, ConvohooksError, Malformed
+from services import tracing
+from services.errors import BodyTooLarge, Malformed
 from services.inbound import Inbound
 from services.ingestion import Receipt
 from services.lookups import HurriedLookups
 from services.provider import Provider
+from services.web import request_id
+from services.web.exchange import exchange
 from services.wiring import Services
-
-log = structlog.get_logger()
 
 
 class Received(BaseModel):
@@ -32,19 +31,10 @@ def blueprint(services: Services) -> Blueprint:
     lookups = HurriedLookups(services.lookups)
 
     def receive(provider: Provider) -> Response | dict[str, object]:
-        started = time.perf_counter()
-        entry = log.bind(source=provider.name, path=request.path)
-        try:
-            call = inbound(request)
+        with exchange(services, provider, "webhook") as known:
+            known.call = call = inbound(request)
             receipt = services.webhooks.receive(call, provider)
-        except ConvohooksError as error:
-            seconds = time.perf_counter() - started
-            services.metrics.refused(provider.name, error.status, seconds)
-            entry.info("webhook", status=error.status, reason=error.detail, ms=_ms(seconds))
-            raise
-        seconds = time.perf_counter() - started
-        services.metrics.received(provider.name, receipt.outcome, seconds)
-        entry.info("webhook", status=200, **_logged(receipt), ms=_ms(seconds))
+            known.outcome, known.facts = receipt.outcome, _logged(receipt)
         if provider.answer:
             answer = provider.answer(call, lookups, services.settings)
             return Response(answer.body, content_type=answer.content_type)
@@ -78,7 +68,7 @@ def inbound(request: Request) -> Inbound:
         method=request.method,
         path=request.path,
         query=request.args.to_dict(flat=True),
-        headers={name.lower(): value for name, value in request.headers.items()},
+        headers=_headers(request),
         body=body,
         received_at=datetime.now(UTC),
         target=request.environ.get("RAW_URI") or request.full_path,
@@ -86,14 +76,16 @@ def inbound(request: Request) -> Inbound:
     )
 
 
+def _headers(request: Request) -> dict[str, str]:
+    """Return the headers; with an event are kept our names of the request and of its trace."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    ours = {"x-request-id": request_id.current(), "traceparent": tracing.here()}
+    return headers | {name: value for name, value in ours.items() if value}
+
+
 def _logged(receipt: Receipt) -> dict[str, str | None]:
     return {
-        "outcome": receipt.outcome,
         "event_id": receipt.event_id,
         "event_type": receipt.event_type,
         "conversation_id": receipt.conversation_id,
     }
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 1)

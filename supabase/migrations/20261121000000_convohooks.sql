@@ -915,6 +915,9 @@ create or replace function public.note_end(conversation_id text) returns void
 language plpgsql security invoker set search_path = '' as $$
 begin
     perform private.lock_conversation(note_end.conversation_id);
+    if private.is_erased(note_end.conversation_id, null, null, null) then
+        return;
+    end if;
     insert into private.conversation_facts as known (conversation_id, kind, weight, event_key, value)
     values (note_end.conversation_id, 'end', 0, 'ended here',
         jsonb_build_object('status', 'ended', 'reason', 'ended_by_user', 'at', now()))
@@ -1020,6 +1023,11 @@ begin
     -- The conversation first, then the row: everybody locks in this order.
     if event ? 'conversation_id' then
         perform private.lock_conversation(event ->> 'conversation_id');
+    end if;
+    if private.is_erased(event ->> 'conversation_id', event ->> 'source', event ->> 'event_key', null) then
+        delete from private.tool_runs r
+        where r.conversation_id = coalesce(run ->> 'conversation_id', '') and r.tool_call_id = run ->> 'tool_call_id';
+        return private.ignore_erased(event) || jsonb_build_object('answer', run ->> 'answer');
     end if;
     update private.tool_runs r set answer = coalesce(r.answer, run ->> 'answer')
     where r.conversation_id = coalesce(run ->> 'conversation_id', '') and r.tool_call_id = run ->> 'tool_call_id'
@@ -1419,6 +1427,9 @@ on public.processed_webhook_events (event_hash) where source is not null;
 -- A browser catches up with one conversation from a seq on.
 create index if not exists processed_webhook_events_conversation_seq_idx
 on public.processed_webhook_events (conversation_id, seq);
+-- An admin's browser follows all of them.
+create index if not exists processed_webhook_events_seq_idx
+on public.processed_webhook_events (seq);
 
 -- What is too old is found by its time.
 create index if not exists processed_webhook_events_processed_at_idx
@@ -2440,7 +2451,10 @@ alter table public.delivery_attempts
     add column if not exists attempted_at timestamptz not null default now();
 comment on column public.delivery_attempts.response is 'How the answer begins, 4 KB of it.';
 create index if not exists delivery_attempts_delivery_idx on public.delivery_attempts (delivery_id, attempt);
-create index if not exists delivery_attempts_endpoint_id_idx on public.delivery_attempts (endpoint_id);
+-- The newest are asked for, those that failed too, however few they are.
+create index if not exists delivery_attempts_endpoint_idx on public.delivery_attempts (endpoint_id, attempted_at desc);
+create index if not exists delivery_attempts_failed_idx
+on public.delivery_attempts (endpoint_id, attempted_at desc) where error is not null;
 create index if not exists delivery_attempts_user_id_idx on public.delivery_attempts (user_id);
 
 do $$
@@ -3362,6 +3376,31 @@ $$;
 revoke execute on function public.change_message(uuid, uuid, uuid, jsonb) from public, anon, authenticated;
 grant execute on function public.change_message(uuid, uuid, uuid, jsonb) to service_role;
 
+-- 39_endpoint_health.sql
+
+-- How each endpoint that the caller may see has done: {endpoint_id, delivered and failed: the attempts since then, last_delivered_at,
+-- last_failed_at: of all that are kept}. Row-level security decides what is seen.
+create or replace function public.endpoint_health(since timestamptz) returns jsonb
+language sql stable security invoker set search_path = '' as $$
+    select coalesce(jsonb_agg(jsonb_build_object('endpoint_id', e.id, 'delivered', lately.delivered, 'failed', lately.failed,
+        'last_delivered_at', good.attempted_at, 'last_failed_at', bad.attempted_at)), '[]')
+    from public.webhook_endpoints e
+    cross join lateral (
+        select count(*) filter (where a.error is null) as delivered, count(*) filter (where a.error is not null) as failed
+        from public.delivery_attempts a where a.endpoint_id = e.id and a.attempted_at >= since
+    ) lately
+    left join lateral (
+        select a.attempted_at from public.delivery_attempts a
+        where a.endpoint_id = e.id and a.error is null order by a.attempted_at desc limit 1
+    ) good on true
+    left join lateral (
+        select a.attempted_at from public.delivery_attempts a
+        where a.endpoint_id = e.id and a.error is not null order by a.attempted_at desc limit 1
+    ) bad on true
+$$;
+revoke execute on function public.endpoint_health(timestamptz) from public, anon, authenticated;
+grant execute on function public.endpoint_health(timestamptz) to authenticated;
+
 -- 40_webhook_inbox.sql
 
 -- Every event that was acknowledged: its bytes as received (secrets overwritten) and what became of it.
@@ -3745,6 +3784,9 @@ begin
     if conversation is not null then
         perform private.lock_conversation(conversation);
     end if;
+    if private.is_erased(conversation, p_event ->> 'source', p_event ->> 'event_key', p_event -> 'effects') then
+        return private.ignore_erased(p_event);
+    end if;
     if p_event ? 'conversation_ref' then
         select * into bound from private.bind_conversation((p_event ->> 'conversation_ref')::uuid, conversation);
         if not bound.allowed then
@@ -3918,6 +3960,10 @@ begin
     if p_item ? 'error' then
         return private.fail_event(event, p_item ->> 'error', (p_item ->> 'retry_seconds')::double precision);
     end if;
+    if private.is_erased(event.conversation_id, event.source, event.event_key, p_item -> 'effects') then
+        perform private.erase_event(event.id, false);
+        return jsonb_build_object('id', event.id, 'outcome', 'ignored');
+    end if;
     is_known := exists (select 1 from public.conversations c where c.conversation_id = event.conversation_id);
     if next_state = 'processed' and event.conversation_id is not null and not is_known then
         next_state := 'unmatched';
@@ -3971,8 +4017,21 @@ create unique index if not exists webhook_inbox_seq_idx on private.webhook_inbox
 -- Dead letters are few, and looked for among many.
 create index if not exists webhook_inbox_dead_idx on private.webhook_inbox (seq) where state = 'dead';
 
--- The events that a filter names, newest first. A filter is a JSON object with any of: id, state, source, event_type,
--- conversation_id, since, until (received_at), error (a part of the last error, in any case).
+-- A body as text, to be searched; one that is no UTF-8 with its odd bytes as \ooo.
+create or replace function private.body_text(p_body bytea) returns text
+language plpgsql immutable set search_path = '' as $$
+begin
+    return convert_from(p_body, 'UTF8');
+exception when character_not_in_repertoire or untranslatable_character then
+    return encode(p_body, 'escape');
+end
+$$;
+revoke execute on function private.body_text(bytea) from public, anon, authenticated;
+grant execute on function private.body_text(bytea) to service_role;
+
+-- The events that a filter names, newest first. A filter is a JSON object with any of: id, ids, state, source, event_type,
+-- conversation_id, since, until (received_at), error (a part of the last error, in any case), text (the same of the body),
+-- from_seq (the least seq).
 create or replace function private.events_matching(p_filter jsonb, p_before bigint, p_most integer)
 returns setof private.webhook_inbox
 -- Planned anew for every filter: a plan for any filter would read the whole inbox for each.
@@ -3982,6 +4041,8 @@ begin
     select * from private.webhook_inbox i
     where (p_before is null or i.seq < p_before)
         and (not p_filter ? 'id' or i.id = (p_filter ->> 'id')::uuid)
+        and (not p_filter ? 'ids' or i.id = any (array(select jsonb_array_elements_text(p_filter -> 'ids'))::uuid[]))
+        and (not p_filter ? 'from_seq' or i.seq >= (p_filter ->> 'from_seq')::bigint)
         and (not p_filter ? 'state' or i.state = p_filter ->> 'state')
         and (not p_filter ? 'source' or i.source = p_filter ->> 'source')
         and (not p_filter ? 'event_type' or i.event_type = p_filter ->> 'event_type')
@@ -3989,6 +4050,8 @@ begin
         and (not p_filter ? 'since' or i.received_at >= (p_filter ->> 'since')::timestamptz)
         and (not p_filter ? 'until' or i.received_at < (p_filter ->> 'until')::timestamptz)
         and (not p_filter ? 'error' or strpos(lower(i.last_error), lower(p_filter ->> 'error')) > 0)
+        -- Last: only the bodies of events that are named by all else are read.
+        and (not p_filter ? 'text' or strpos(lower(private.body_text(i.body)), lower(p_filter ->> 'text')) > 0)
     order by i.seq desc limit p_most;
 end
 $$;
@@ -4017,11 +4080,35 @@ $$;
 revoke execute on function public.list_events(jsonb, bigint, integer) from public, anon, authenticated;
 grant execute on function public.list_events(jsonb, bigint, integer) to service_role;
 
+-- How far down a search goes: the last of the `most` newest events before a seq that a filter names; null when
+-- there are fewer.
+create or replace function public.search_end(filter jsonb, before bigint, most integer) returns jsonb
+language sql stable security invoker set search_path = '' as $$
+    select jsonb_build_object('seq', e.seq, 'received_at', e.received_at)
+    from private.events_matching(filter - 'text', before, most) e
+    order by e.seq desc offset most - 1 limit 1
+$$;
+revoke execute on function public.search_end(jsonb, bigint, integer) from public, anon, authenticated;
+grant execute on function public.search_end(jsonb, bigint, integer) to service_role;
+
+-- The row by which browsers know an event, if it has one.
+create or replace function private.projection_of(p_event private.webhook_inbox) returns jsonb
+language sql stable set search_path = '' as $$
+    select jsonb_build_object('id', e.id, 'processed_at', e.processed_at, 'event_data', e.event_data)
+    from public.processed_webhook_events e
+    where e.source is not null and e.event_hash = encode(sha256(convert_to(concat_ws(E'\n',
+        regexp_replace(p_event.source, '-relay$', ''), p_event.event_key, p_event.event_type), 'UTF8')), 'hex')
+$$;
+revoke execute on function private.projection_of(private.webhook_inbox) from public, anon, authenticated;
+grant execute on function private.projection_of(private.webhook_inbox) to service_role;
+
 -- One event with its body (base64), its headers and every attempt that failed; null when there is none.
 create or replace function public.show_event(event_id uuid) returns jsonb
 language sql stable security invoker set search_path = '' as $$
     select private.event_summary(i) || jsonb_build_object(
-        'path', i.path, 'headers', i.headers, 'body', translate(encode(i.body, 'base64'), E'\n', ''),
+        'event_key', i.event_key, 'path', i.path, 'headers', i.headers,
+        'body', translate(encode(i.body, 'base64'), E'\n', ''), 'body_size', length(i.body), 'pruned_at', i.pruned_at,
+        'duration_ms', i.duration_ms, 'projection', private.projection_of(i),
         'failures', (
             select coalesce(jsonb_agg(jsonb_build_object('attempt', a.attempt, 'error', a.error, 'at', a.at) order by a.id), '[]')
             from private.event_attempts a where a.event_id = i.id
@@ -4067,8 +4154,9 @@ grant execute on function public.purge_events(jsonb) to service_role;
 
 -- Remove what is older than it may be, so many rows of each kind at most: bodies and headers of events that are done (after
 -- `days`), whole dead letters and what was rejected or never matched (after `dead_days`), and rows of the browsers' stream
--- and answers of tools (after `days`), deliveries (after `days`, those that did not arrive after `dead_days`). An event's key
--- stays, so that a late repeat is still known. Out: {bodies, dead, rejected, tool_runs, deliveries, outgoing_events, projections}.
+-- and answers of tools (after `days`), deliveries (after `days`, those that did not arrive after `dead_days`), what processes have
+-- counted (after `days`) and told of themselves (after one). An event's key stays, so that a late repeat is still known. Out:
+-- {bodies, dead, rejected, tool_runs, deliveries, outgoing_events, minutes, realtime_minutes, processes, projections}.
 create or replace function public.prune(days integer, dead_days integer, most integer) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -4130,6 +4218,28 @@ begin
     ));
     get diagnostics n = row_count;
     counts := counts || jsonb_build_object('outgoing_events', n);
+
+    delete from private.webhook_minutes m
+    where m.ctid = any(array(
+        select o.ctid from private.webhook_minutes o where o.minute < old order by o.minute limit most
+    ));
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('minutes', n);
+
+    delete from private.realtime_minutes m
+    where m.minute = any(array(
+        select o.minute from private.realtime_minutes o where o.minute < old order by o.minute limit most
+    ));
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('realtime_minutes', n);
+
+    delete from private.process_reports r
+    where r.process_id = any(array(
+        select o.process_id from private.process_reports o
+        where o.reported_at < now() - interval '1 day' order by o.reported_at limit most
+    ));
+    get diagnostics n = row_count;
+    counts := counts || jsonb_build_object('processes', n);
 
     -- Rows without a source are from before this schema, and not ours to remove.
     delete from public.processed_webhook_events e
@@ -4250,13 +4360,15 @@ create table if not exists private.webhook_minutes (
     unauthentic integer not null default 0, -- 401
     throttled integer not null default 0, -- 429
     unavailable integer not null default 0, -- 5xx
+    retried integer not null default 0, -- attempts that a worker has made of stored events
     seconds double precision not null default 0,
     buckets integer[] not null default '{}',
     last_at timestamptz,
     primary key (minute, source, process_id)
 );
-comment on column private.webhook_minutes.seconds is 'The sum of the times from a call''s arrival to its answer.';
-comment on column private.webhook_minutes.buckets is 'Calls by the time to their answer, one for each bound of services.metrics.SECONDS and one for what took longer.';
+comment on column private.webhook_minutes.seconds is 'The sum of the times from arrival to answer, of the calls answered with 200.';
+comment on column private.webhook_minutes.buckets is 'Calls answered with 200 by that time, one for each bound of services.tally.SECONDS and one for what took longer.';
+comment on column private.webhook_minutes.last_at is 'When the last call came that was neither unauthentic nor throttled.';
 create index if not exists webhook_minutes_source_idx on private.webhook_minutes (source, minute);
 
 alter table private.process_reports enable row level security;
@@ -4264,37 +4376,1160 @@ alter table private.webhook_minutes enable row level security;
 grant select, insert, update, delete on private.process_reports to service_role;
 grant select, insert, update, delete on private.webhook_minutes to service_role;
 
--- Take a process's report: {process_id, kind, host, started_at, facts, minutes: [{minute, source, and the counts}]}.
+-- Take a process's report: {process_id, kind, host, started_at, facts, minutes: [{minute, source, and the counts}], ended?}. A
+-- process that has ended as it should is forgotten; its counts stay.
 create or replace function public.report_process(report jsonb) returns void
 language plpgsql security invoker set search_path = '' as $$
 begin
-    insert into private.process_reports as r (process_id, kind, host, started_at, facts)
-    values (
-        (report ->> 'process_id')::uuid, report ->> 'kind', report ->> 'host', (report ->> 'started_at')::timestamptz,
-        coalesce(report -> 'facts', '{}')
-    )
-    on conflict (process_id) do update set reported_at = now(), facts = excluded.facts;
+    if (report ->> 'ended')::boolean then
+        delete from private.process_reports r where r.process_id = (report ->> 'process_id')::uuid;
+    else
+        insert into private.process_reports as r (process_id, kind, host, started_at, facts)
+        values (
+            (report ->> 'process_id')::uuid, report ->> 'kind', report ->> 'host', (report ->> 'started_at')::timestamptz,
+            coalesce(report -> 'facts', '{}')
+        )
+        on conflict (process_id) do update set reported_at = now(), facts = excluded.facts;
+    end if;
 
     insert into private.webhook_minutes as m (minute, source, process_id, received, duplicates, failed, deferred, spooled,
-        rejected, unauthentic, throttled, unavailable, seconds, buckets, last_at)
+        rejected, unauthentic, throttled, unavailable, retried, seconds, buckets, last_at)
     select told.minute, told.source, (report ->> 'process_id')::uuid, told.received, told.duplicates, told.failed,
-        told.deferred, told.spooled, told.rejected, told.unauthentic, told.throttled, told.unavailable, told.seconds,
-        told.buckets, told.last_at
+        told.deferred, told.spooled, told.rejected, told.unauthentic, told.throttled, told.unavailable, coalesce(told.retried, 0),
+        told.seconds, told.buckets, told.last_at
     from jsonb_to_recordset(coalesce(report -> 'minutes', '[]')) as told (minute timestamptz, source text, received integer,
         duplicates integer, failed integer, deferred integer, spooled integer, rejected integer, unauthentic integer,
-        throttled integer, unavailable integer, seconds double precision, buckets integer[], last_at timestamptz)
+        throttled integer, unavailable integer, retried integer, seconds double precision, buckets integer[], last_at timestamptz)
     order by told.minute, told.source
     on conflict (minute, source, process_id) do update
     set received = excluded.received, duplicates = excluded.duplicates, failed = excluded.failed,
         deferred = excluded.deferred, spooled = excluded.spooled, rejected = excluded.rejected,
         unauthentic = excluded.unauthentic, throttled = excluded.throttled, unavailable = excluded.unavailable,
-        seconds = excluded.seconds, buckets = excluded.buckets, last_at = excluded.last_at
+        retried = excluded.retried, seconds = excluded.seconds, buckets = excluded.buckets, last_at = excluded.last_at
     -- A report that was late must not take back what a later one has told.
-    where excluded.seconds >= m.seconds;
+    where excluded.received + excluded.rejected + excluded.unauthentic + excluded.throttled + excluded.unavailable
+        + excluded.retried >= m.received + m.rejected + m.unauthentic + m.throttled + m.unavailable + m.retried;
 end
 $$;
 revoke execute on function public.report_process(jsonb) from public, anon, authenticated;
 grant execute on function public.report_process(jsonb) to service_role;
+
+-- 72_statistics.sql
+
+-- What the counts and rows say over time: for charts, for the list of senders, for the logs.
+
+-- What went wrong is looked for by its time, and attempts to deliver are counted by theirs.
+create index if not exists event_attempts_at_idx on private.event_attempts (at);
+create index if not exists rejected_events_received_at_idx on private.rejected_events (received_at);
+create index if not exists delivery_attempts_attempted_at_idx
+on public.delivery_attempts (attempted_at) include (status, duration_ms);
+
+-- The counts of all processes since a time, by source and step (one step for all without a length). Planned anew for every
+-- time: a plan for any time would read the whole table for an hour of it.
+create or replace function private.count_minutes(p_since timestamptz, p_step_seconds integer default null)
+returns table (
+    source text, n integer, received bigint, duplicates bigint, failed bigint, deferred bigint, spooled bigint, rejected bigint,
+    unauthentic bigint, throttled bigint, unavailable bigint, retried bigint, seconds double precision, buckets bigint[]
+)
+language plpgsql stable set search_path = '' set plan_cache_mode = 'force_custom_plan' as $$
+begin
+    return query
+    select m.source, coalesce(floor(extract(epoch from m.minute - p_since) / p_step_seconds)::integer, 0) as step,
+        sum(m.received), sum(m.duplicates), sum(m.failed), sum(m.deferred), sum(m.spooled), sum(m.rejected),
+        sum(m.unauthentic), sum(m.throttled), sum(m.unavailable), sum(m.retried), sum(m.seconds),
+        -- Written out: to unnest them takes seconds for a week of minutes.
+        array[
+            sum(m.buckets[1]), sum(m.buckets[2]), sum(m.buckets[3]), sum(m.buckets[4]), sum(m.buckets[5]),
+            sum(m.buckets[6]), sum(m.buckets[7]), sum(m.buckets[8]), sum(m.buckets[9]), sum(m.buckets[10]),
+            sum(m.buckets[11]), sum(m.buckets[12]), sum(m.buckets[13])
+        ]
+    from private.webhook_minutes m where m.minute >= p_since
+    group by m.source, step;
+end
+$$;
+revoke execute on function private.count_minutes(timestamptz, integer) from public, anon, authenticated;
+grant execute on function private.count_minutes(timestamptz, integer) to service_role;
+
+-- What happened in each step since a time: {calls: [{source, n (which step), received, failed, retried, buckets}], deliveries: [{n,
+-- bucket, delivered, failed}]}. A bucket counts what took longer than so many of the bounds, in seconds.
+create or replace function public.webhook_statistics(since timestamptz, step_seconds integer, bounds double precision[])
+returns jsonb
+language plpgsql stable security invoker set search_path = '' set plan_cache_mode = 'force_custom_plan' as $$
+begin
+    return jsonb_build_object(
+        'calls', (
+            select coalesce(jsonb_agg(jsonb_build_object(
+                'source', c.source, 'n', c.n, 'received', c.received + c.rejected + c.unavailable,
+                'failed', c.failed + c.rejected + c.unavailable, 'retried', c.retried, 'buckets', c.buckets
+            )), '[]')
+            from private.count_minutes(since, step_seconds) c
+        ),
+        'deliveries', (
+            select coalesce(jsonb_agg(to_jsonb(sent)), '[]') from (
+                select floor(extract(epoch from a.attempted_at - since) / step_seconds)::integer as n,
+                    width_bucket(a.duration_ms / 1000, bounds) as bucket,
+                    count(*) filter (where a.status between 200 and 299) as delivered,
+                    count(*) filter (where a.status between 200 and 299 is not true) as failed
+                from public.delivery_attempts a where a.attempted_at >= since
+                group by 1, 2
+            ) sent
+        )
+    );
+end
+$$;
+revoke execute on function public.webhook_statistics(timestamptz, integer, double precision[]) from public, anon, authenticated;
+grant execute on function public.webhook_statistics(timestamptz, integer, double precision[]) to service_role;
+
+-- The same of what is the caller's: {calls: [{source, n, bucket, received}], deliveries}. Of their events they see what came, not
+-- how often it failed. Row-level security decides; the conditions only name the same rows sooner.
+create or replace function public.my_webhook_statistics(since timestamptz, step_seconds integer, bounds double precision[])
+returns jsonb
+language plpgsql stable security invoker set search_path = '' set plan_cache_mode = 'force_custom_plan' as $$
+begin
+    return jsonb_build_object(
+        'calls', (
+            select coalesce(jsonb_agg(to_jsonb(come)), '[]') from (
+                select coalesce(e.source, 'other') as source,
+                    floor(extract(epoch from e.processed_at - since) / step_seconds)::integer as n,
+                    width_bucket(e.processing_duration_ms / 1000, bounds) as bucket, count(*) as received
+                from public.conversations c
+                join public.processed_webhook_events e on e.conversation_id = c.conversation_id
+                where c.user_id = (select auth.uid()) and e.processed_at >= since
+                group by 1, 2, 3
+            ) come
+        ),
+        'deliveries', (
+            select coalesce(jsonb_agg(to_jsonb(sent)), '[]') from (
+                select floor(extract(epoch from a.attempted_at - since) / step_seconds)::integer as n,
+                    width_bucket(a.duration_ms / 1000, bounds) as bucket,
+                    count(*) filter (where a.status between 200 and 299) as delivered,
+                    count(*) filter (where a.status between 200 and 299 is not true) as failed
+                from public.delivery_attempts a
+                where a.user_id = (select auth.uid()) and a.attempted_at >= since
+                group by 1, 2
+            ) sent
+        )
+    );
+end
+$$;
+revoke execute on function public.my_webhook_statistics(timestamptz, integer, double precision[]) from public, anon, authenticated;
+grant execute on function public.my_webhook_statistics(timestamptz, integer, double precision[]) to authenticated;
+
+-- How each sender has done since a time: [{source, last_seen_at, and the counts}].
+create or replace function public.webhook_senders(sources text[], since timestamptz) returns jsonb
+language sql stable security invoker set search_path = '' as $$
+    select coalesce(jsonb_agg(jsonb_build_object('source', s.source, 'last_seen_at', (
+        select m.last_at from private.webhook_minutes m
+        where m.source = s.source and m.last_at is not null order by m.minute desc, m.last_at desc limit 1
+    )) || coalesce(to_jsonb(c), '{}')), '[]')
+    from unnest(sources) s (source)
+    left join private.count_minutes(since) c on c.source = s.source
+$$;
+revoke execute on function public.webhook_senders(text[], timestamptz) from public, anon, authenticated;
+grant execute on function public.webhook_senders(text[], timestamptz) to service_role;
+
+-- The kind of an error: its last line, without ids, numbers and what is quoted, so that the same fault counts as one.
+create or replace function private.error_kind(p_error text) returns text
+language plpgsql immutable set search_path = '' as $$
+declare
+    line text := regexp_replace(btrim(right(p_error, 4000), E' \t\r\n'), '^.*\n', '');
+begin
+    line := regexp_replace(line, '"[^"]*"', '"…"', 'g');
+    line := regexp_replace(line, '(?<![[:alnum:]])''[^'']*''(?![[:alnum:]])', '''…''', 'g');
+    line := regexp_replace(line, '[[:alnum:]_-]*[0-9][[:alnum:]_-]*', '#', 'g');
+    return left(regexp_replace(line, '#([.:,/]#)+', '#', 'g'), 300);
+end
+$$;
+revoke execute on function private.error_kind(text) from public, anon, authenticated;
+grant execute on function private.error_kind(text) to service_role;
+
+-- What the logs of a sender, or of all without one, add up to since a time: {counts: [as private.count_minutes has them, a row for
+-- each source], errors: [{error, times, last_at}]}; of the newest 5,000 failed attempts and unreadable calls the ten commonest kinds.
+create or replace function public.summarize_logs(wanted_source text, since timestamptz) returns jsonb
+language plpgsql stable security invoker set search_path = '' set plan_cache_mode = 'force_custom_plan' as $$
+begin
+    return jsonb_build_object(
+        'counts', (
+            select coalesce(jsonb_agg(to_jsonb(c)), '[]') from private.count_minutes(since) c
+            where wanted_source is null or c.source = wanted_source
+        ),
+        'errors', (
+            select coalesce(jsonb_agg(to_jsonb(kind) order by kind.times desc, kind.last_at desc), '[]') from (
+                select private.error_kind(f.error) as error, sum(f.times) as times, max(f.at) as last_at from (
+                    (
+                        select a.error, 1 as times, a.at from private.event_attempts a
+                        join private.webhook_inbox i on i.id = a.event_id
+                        where a.at >= since and (wanted_source is null or i.source = wanted_source)
+                        order by a.at desc limit 5000
+                    )
+                    union all
+                    (
+                        select r.reason, r.times, r.received_at from private.rejected_events r
+                        where r.received_at >= since and (wanted_source is null or r.source = wanted_source)
+                        order by r.received_at desc limit 5000
+                    )
+                ) f
+                group by 1 order by times desc, last_at desc limit 10
+            ) kind
+        )
+    );
+end
+$$;
+revoke execute on function public.summarize_logs(text, timestamptz) from public, anon, authenticated;
+grant execute on function public.summarize_logs(text, timestamptz) to service_role;
+
+-- The events of a sender, or of all without one, that came since a time and have their bodies still; newest first, those before a seq.
+create or replace function public.list_logs(
+    wanted_source text, wanted_state text, since timestamptz, before bigint, most integer
+) returns jsonb
+-- Planned anew for every question, as private.events_matching is; of a few hours by their time, of many by seq.
+language plpgsql stable security invoker set search_path = '' set plan_cache_mode = 'force_custom_plan' as $$
+begin
+    return (
+        select coalesce(jsonb_agg(private.event_summary(page.event) order by (page.event).seq desc), '[]') from (
+            select i as event from private.webhook_inbox i
+            where i.received_at >= since and i.pruned_at is null
+                and (before is null or i.seq < before)
+                and (wanted_source is null or i.source = wanted_source)
+                and (wanted_state is null or i.state = wanted_state)
+            order by i.seq desc limit most
+        ) page
+    );
+end
+$$;
+revoke execute on function public.list_logs(text, text, timestamptz, bigint, integer) from public, anon, authenticated;
+grant execute on function public.list_logs(text, text, timestamptz, bigint, integer) to service_role;
+
+-- 73_realtime_budget.sql
+
+-- How much Realtime has to carry: it can take only so many changes a second, whatever the plan.
+
+-- Where the counters of the published tables stood when they were last read.
+create table if not exists private.realtime_reading (
+    id boolean primary key default true check (id),
+    changes bigint not null,
+    read_at timestamptz not null
+);
+create table if not exists private.realtime_minutes (
+    minute timestamptz primary key,
+    changes bigint not null,
+    seconds double precision not null,
+    peak double precision not null
+);
+comment on column private.realtime_minutes.seconds is 'How much of time the changes were counted in.';
+comment on column private.realtime_minutes.peak is 'The most changes a second between two readings.';
+alter table private.realtime_reading enable row level security;
+alter table private.realtime_minutes enable row level security;
+grant select, insert, update, delete on private.realtime_reading to service_role;
+grant select, insert, update, delete on private.realtime_minutes to service_role;
+
+-- The changes a second of the last two minutes, and the most of them in the last hour, or `since` there are readings. Nulls when
+-- nothing was read lately.
+create or replace function private.realtime_load() returns jsonb
+language sql stable set search_path = '' as $$
+    select jsonb_build_object(
+        'changes_per_second', sum(m.changes) filter (where m.minute > now() - interval '2 minutes')
+            / sum(m.seconds) filter (where m.minute > now() - interval '2 minutes'),
+        'peak_per_second', max(m.peak), 'since', min(m.minute)
+    )
+    from private.realtime_minutes m where m.minute > now() - interval '1 hour'
+$$;
+revoke execute on function private.realtime_load() from public, anon, authenticated;
+grant execute on function private.realtime_load() to service_role;
+
+-- Read the counters of the published tables, and return realtime_load(). However many workers ask, every change is counted once:
+-- within five seconds of another's reading nothing is read.
+create or replace function public.measure_realtime() returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    last private.realtime_reading;
+    total bigint;
+    elapsed double precision;
+begin
+    insert into private.realtime_reading (changes, read_at) values (0, 'epoch') on conflict (id) do nothing;
+    select * into last from private.realtime_reading for update;
+    elapsed := extract(epoch from clock_timestamp() - last.read_at);
+    if elapsed between 0 and 5 then
+        return private.realtime_load();
+    end if;
+    select coalesce(sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del), 0) into total
+    from pg_stat_user_tables s
+    join pg_publication_tables p on p.schemaname = s.schemaname and p.tablename = s.relname
+    where p.pubname = 'supabase_realtime';
+    update private.realtime_reading set changes = total, read_at = clock_timestamp();
+    -- After a pause nobody knows when they were; after a reset of the counters, or of the clock, how many.
+    if elapsed between 5 and 60 and total >= last.changes then
+        insert into private.realtime_minutes as m (minute, changes, seconds, peak)
+        values (date_trunc('minute', now()), total - last.changes, elapsed, (total - last.changes) / elapsed)
+        on conflict (minute) do update
+        set changes = m.changes + excluded.changes, seconds = m.seconds + excluded.seconds, peak = greatest(m.peak, excluded.peak);
+    end if;
+    return private.realtime_load();
+end
+$$;
+revoke execute on function public.measure_realtime() from public, anon, authenticated;
+grant execute on function public.measure_realtime() to service_role;
+
+-- 74_incidents.sql
+
+-- What is wrong, found out by the workers together: each turn one of them reads, judges what it has read by the settings'
+-- thresholds, and says so here. An incident is opened once and ended once, and its messages are queued in the same transaction.
+create table if not exists private.alert_watch (
+    id boolean primary key default true check (id),
+    read_at timestamptz not null default '-infinity',
+    judged_at timestamptz not null default '-infinity',
+    next_outage uuid not null default gen_random_uuid()
+);
+comment on column private.alert_watch.judged_at is 'When what was judged last was read: who comes later with an older reading is not heard.';
+comment on column private.alert_watch.next_outage is 'What workers call the next time that the database is away, when none of them can ask.';
+
+-- Since when something has been wrong, or right again, whether or not that is long enough.
+create table if not exists private.alert_signs (
+    name text primary key,
+    wrong_since timestamptz,
+    right_since timestamptz,
+    clear_seconds double precision not null
+);
+
+create table if not exists private.incidents (
+    id uuid primary key default gen_random_uuid(),
+    name text not null,
+    severity text not null,
+    title text not null,
+    detail text not null,
+    figures jsonb not null default '{}',
+    began_at timestamptz not null,
+    opened_at timestamptz not null default now(),
+    ended_at timestamptz
+);
+comment on column private.incidents.figures is 'The value that was found, and the threshold that it was judged by.';
+create unique index if not exists incidents_open_key on private.incidents (name) where ended_at is null;
+create index if not exists incidents_began_at_idx on private.incidents (began_at desc);
+
+-- The messages about them: one at the beginning and one at the end, for each place that is told.
+create table if not exists private.incident_notices (
+    id uuid primary key default gen_random_uuid(),
+    incident_id uuid not null references private.incidents (id) on delete cascade,
+    target text not null,
+    kind text not null check (kind in ('began', 'ended')),
+    due_at timestamptz not null default now(),
+    tries integer not null default 0,
+    claim_id uuid,
+    sent_at timestamptz,
+    given_up_at timestamptz,
+    last_error text
+);
+comment on column private.incident_notices.due_at is 'Of a claimed one the end of its lease.';
+create unique index if not exists incident_notices_key on private.incident_notices (incident_id, target, kind);
+create index if not exists incident_notices_due_idx on private.incident_notices (due_at) where sent_at is null and given_up_at is null;
+
+alter table private.alert_watch enable row level security;
+alter table private.alert_signs enable row level security;
+alter table private.incidents enable row level security;
+alter table private.incident_notices enable row level security;
+grant select, insert, update, delete on private.alert_watch to service_role;
+grant select, insert, update, delete on private.alert_signs to service_role;
+grant select, insert, update, delete on private.incidents to service_role;
+grant select, insert, update, delete on private.incident_notices to service_role;
+
+-- How often each sender has called: [{source, last_hour, day_ago, week_ago, fortnight_ago (the same hour then), last_at}], of those
+-- that have called within a fortnight and an hour. A call that did not verify is none of theirs.
+create or replace function private.calls_by_hour() returns jsonb
+language sql stable set search_path = '' as $$
+    select coalesce(jsonb_agg(jsonb_build_object('source', s.source) || s.calls || jsonb_build_object('last_at', (
+        select m.last_at from private.webhook_minutes m
+        where m.source = s.source and m.last_at is not null order by m.minute desc, m.last_at desc limit 1
+    ))), '[]')
+    from (
+        select w.source, jsonb_object_agg(back.name, w.calls) as calls
+        from (values ('last_hour', '0'::interval), ('day_ago', '1 day'), ('week_ago', '7 days'), ('fortnight_ago', '14 days'))
+            back (name, ago)
+        cross join lateral (
+            select m.source, sum(m.received + m.rejected + m.throttled + m.unavailable) as calls
+            from private.webhook_minutes m
+            where m.minute >= date_trunc('minute', now()) - back.ago - interval '60 minutes'
+                -- The minute that is not over counts for the hour that is not over.
+                and m.minute < date_trunc('minute', now()) - back.ago + case when back.name = 'last_hour' then interval '1 day' else '0' end
+            group by m.source
+        ) w
+        group by w.source
+    ) s
+$$;
+revoke execute on function private.calls_by_hour() from public, anon, authenticated;
+grant execute on function private.calls_by_hour() to service_role;
+
+-- Which senders had something to say all the time until they fell silent: [{source, last_at, least (calls in any quarter of the three
+-- hours before their last call), as_usual (a day ago it was the same quarter of an hour that had none)}], of the last six hours.
+create or replace function private.fallen_silent() returns jsonb
+language sql stable set search_path = '' as $$
+    with called as (
+        select m.source, m.minute, sum(m.received + m.rejected + m.throttled + m.unavailable) as calls
+        from private.webhook_minutes m where m.minute > now() - interval '10 hours' group by m.source, m.minute
+        having sum(m.received + m.rejected + m.throttled + m.unavailable) > 0
+    ), ended as (
+        select c.source, max(c.minute) as last_at from called c group by c.source
+    )
+    select coalesce(jsonb_agg(jsonb_build_object(
+        'source', e.source, 'last_at', e.last_at, 'least', coalesce((
+            select min(quarter.calls) from (
+                select sum(c.calls) as calls from called c
+                where c.source = e.source and c.minute > e.last_at - interval '3 hours'
+                group by floor(extract(epoch from e.last_at - c.minute) / 900)
+            ) quarter having count(*) = 12
+        ), 0),
+        'as_usual', exists (
+            select from private.webhook_minutes m where m.minute < e.last_at - interval '1 day'
+        ) and not exists (
+            select from private.webhook_minutes m
+            where m.source = e.source and m.minute > e.last_at - interval '1 day'
+                and m.minute <= e.last_at - interval '1 day' + interval '15 minutes'
+                and m.received + m.rejected + m.throttled + m.unavailable > 0
+        )
+    )), '[]')
+    from ended e where e.last_at > now() - interval '6 hours'
+$$;
+revoke execute on function private.fallen_silent() from public, anon, authenticated;
+grant execute on function private.fallen_silent() to service_role;
+
+-- What there is to judge; only {next_outage} where somebody has read it within so many seconds. {read_at, next_outage, calls: [{source,
+-- received, failed, rejected, unavailable, unauthentic, buckets}] of the last 10 minutes, unauthentic_before (source -> in 10 minutes of
+-- the day before, on average), retried, retried_before (in the last 15 minutes; likewise), hours: calls_by_hour(), silent:
+-- fallen_silent(), deliveries: {attempts, failed} of the last 15 minutes, operations: operations()}.
+create or replace function public.read_alerts(every_seconds double precision) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    watch private.alert_watch;
+begin
+    insert into private.alert_watch default values on conflict (id) do nothing;
+    update private.alert_watch w set read_at = clock_timestamp()
+    where w.read_at <= clock_timestamp() - make_interval(secs => every_seconds)
+        -- A clock that was set back must not stop the watch.
+        or w.read_at > clock_timestamp() + make_interval(secs => every_seconds)
+    returning w.* into watch;
+    if watch.id is null then
+        return (select jsonb_build_object('next_outage', w.next_outage) from private.alert_watch w);
+    end if;
+    return jsonb_build_object(
+        'read_at', watch.read_at, 'next_outage', watch.next_outage,
+        'calls', (
+            select coalesce(jsonb_agg(to_jsonb(c)), '[]')
+            from private.count_minutes(date_trunc('minute', now()) - interval '10 minutes') c
+        ),
+        'unauthentic_before', (
+            select coalesce(jsonb_object_agg(before.source, before.average), '{}') from (
+                select m.source, sum(m.unauthentic) / 144.0 as average from private.webhook_minutes m
+                where m.minute >= now() - interval '1450 minutes' and m.minute < now() - interval '10 minutes' and m.unauthentic > 0
+                group by m.source
+            ) before
+        ),
+        'retried', (
+            select coalesce(sum(m.retried), 0) from private.webhook_minutes m where m.minute >= now() - interval '15 minutes'
+        ),
+        'retried_before', (
+            select coalesce(sum(m.retried) / 96.0, 0) from private.webhook_minutes m
+            where m.minute >= now() - interval '1455 minutes' and m.minute < now() - interval '15 minutes'
+        ),
+        'hours', private.calls_by_hour(),
+        'silent', private.fallen_silent(),
+        'deliveries', (
+            select jsonb_build_object('attempts', count(*), 'failed', count(*) filter (where a.error is not null))
+            from public.delivery_attempts a where a.attempted_at > now() - interval '15 minutes'
+        ),
+        'operations', public.operations()
+    );
+end
+$$;
+revoke execute on function public.read_alerts(double precision) from public, anon, authenticated;
+grant execute on function public.read_alerts(double precision) to service_role;
+
+-- Say what a reading comes to: {read_at, targets (who is told), keep_days, verdicts: [{name, state (wrong, right, or unsure: neither
+-- wrong enough to begin with nor right enough to end), hold_seconds, clear_seconds, severity, title, detail, figures}]}. What is wrong
+-- for hold_seconds is an incident, until it is right for clear_seconds; what is not named is right. Out: {began, ended}: their names.
+create or replace function public.judge_alerts(judgement jsonb) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    verdict jsonb;
+    incident private.incidents;
+    began jsonb := '[]';
+    ended jsonb := '[]';
+begin
+    update private.alert_watch w set judged_at = (judgement ->> 'read_at')::timestamptz
+    where w.judged_at < (judgement ->> 'read_at')::timestamptz or w.judged_at > clock_timestamp();
+    if not found then
+        return jsonb_build_object('began', began, 'ended', ended);
+    end if;
+
+    for verdict in select v.value from jsonb_array_elements(judgement -> 'verdicts') v loop
+        insert into private.alert_signs as s (name, wrong_since, right_since, clear_seconds)
+        values (
+            verdict ->> 'name', case when verdict ->> 'state' = 'wrong' then now() end,
+            case when verdict ->> 'state' = 'right' then now() end, (verdict ->> 'clear_seconds')::double precision
+        )
+        on conflict (name) do update
+        set wrong_since = case when excluded.wrong_since is not null then coalesce(s.wrong_since, excluded.wrong_since) end,
+            right_since = case when excluded.right_since is not null then coalesce(s.right_since, excluded.right_since) end,
+            clear_seconds = excluded.clear_seconds;
+
+        insert into private.incidents (name, severity, title, detail, figures, began_at)
+        select s.name, verdict ->> 'severity', verdict ->> 'title', verdict ->> 'detail', verdict -> 'figures', s.wrong_since
+        from private.alert_signs s
+        where s.name = verdict ->> 'name'
+            and s.wrong_since <= now() - make_interval(secs => (verdict ->> 'hold_seconds')::double precision)
+        on conflict (name) where ended_at is null do nothing
+        returning * into incident;
+        if found then
+            began := began || to_jsonb(incident.name);
+            insert into private.incident_notices (incident_id, target, kind)
+            select incident.id, t.value, 'began' from jsonb_array_elements_text(judgement -> 'targets') t;
+        end if;
+    end loop;
+
+    update private.alert_signs s set wrong_since = null, right_since = coalesce(s.right_since, now())
+    where s.name not in (select v.value ->> 'name' from jsonb_array_elements(judgement -> 'verdicts') v);
+    for incident in
+        update private.incidents i set ended_at = s.right_since from private.alert_signs s
+        where s.name = i.name and i.ended_at is null and s.right_since <= now() - make_interval(secs => s.clear_seconds)
+        returning i.*
+    loop
+        ended := ended || to_jsonb(incident.name);
+        -- Who was told of its beginning.
+        insert into private.incident_notices (incident_id, target, kind)
+        select n.incident_id, n.target, 'ended' from private.incident_notices n
+        where n.incident_id = incident.id and n.kind = 'began';
+    end loop;
+    delete from private.alert_signs s
+    where s.wrong_since is null and not exists (select from private.incidents i where i.name = s.name and i.ended_at is null);
+    delete from private.incidents i where i.ended_at < now() - make_interval(days => (judgement ->> 'keep_days')::integer);
+    return jsonb_build_object('began', began, 'ended', ended);
+end
+$$;
+revoke execute on function public.judge_alerts(jsonb) from public, anon, authenticated;
+grant execute on function public.judge_alerts(jsonb) to service_role;
+
+-- Write down, once it is over, that the database was away: {id, name, severity, title, detail, figures, began_at, ended_at, told (the
+-- targets that a worker has told)}. Workers that were told of the same outage say the same id; their targets are told once that it is over.
+create or replace function public.record_outage(outage jsonb) returns void
+language plpgsql security invoker set search_path = '' as $$
+begin
+    insert into private.incidents (id, name, severity, title, detail, figures, began_at, ended_at)
+    values (
+        (outage ->> 'id')::uuid, outage ->> 'name', outage ->> 'severity', outage ->> 'title', outage ->> 'detail',
+        outage -> 'figures', (outage ->> 'began_at')::timestamptz, (outage ->> 'ended_at')::timestamptz
+    )
+    on conflict (id) do update
+    set began_at = least(private.incidents.began_at, excluded.began_at),
+        ended_at = greatest(private.incidents.ended_at, excluded.ended_at);
+    insert into private.incident_notices (incident_id, target, kind, sent_at)
+    select (outage ->> 'id')::uuid, t.value, k.kind, case when k.kind = 'began' then now() end
+    from jsonb_array_elements_text(outage -> 'told') t cross join (values ('began'), ('ended')) k (kind)
+    on conflict (incident_id, target, kind) do nothing;
+    update private.alert_watch w set next_outage = gen_random_uuid() where w.next_outage = (outage ->> 'id')::uuid;
+end
+$$;
+revoke execute on function public.record_outage(jsonb) from public, anon, authenticated;
+grant execute on function public.record_outage(jsonb) to service_role;
+
+-- Give one message out that is due, under a claim, for as long as its lease lasts: {id, target, kind, tries, incident}; null when none
+-- is. An end is told after its beginning.
+create or replace function public.claim_notice(claim uuid, targets text[], lease_seconds double precision) returns jsonb
+language sql security invoker set search_path = '' as $$
+    with due as materialized (
+        select n.id from private.incident_notices n
+        where n.sent_at is null and n.given_up_at is null and n.due_at <= now() and n.target = any(targets)
+            and (n.kind = 'began' or not exists (
+                select from private.incident_notices b
+                where b.incident_id = n.incident_id and b.target = n.target and b.kind = 'began'
+                    and b.sent_at is null and b.given_up_at is null
+            ))
+        order by n.due_at limit 1 for update skip locked
+    ), claimed as (
+        update private.incident_notices n
+        set claim_id = claim, tries = n.tries + 1, due_at = now() + make_interval(secs => lease_seconds)
+        from due where n.id = due.id
+        returning n.*
+    )
+    select jsonb_build_object(
+        'id', c.id, 'target', c.target, 'kind', c.kind, 'tries', c.tries,
+        'incident', to_jsonb(i) || case when c.kind = 'began' then '{"ended_at": null}' else '{}'::jsonb end
+    )
+    from claimed c join private.incidents i on i.id = c.incident_id
+$$;
+revoke execute on function public.claim_notice(uuid, text[], double precision) from public, anon, authenticated;
+grant execute on function public.claim_notice(uuid, text[], double precision) to service_role;
+
+-- Write down what came of a claimed message: {claim, id, error? (none: it was sent), retry_seconds? (none: it is given up)}. Out: sent |
+-- waiting | given up | lost (its lease ended, and somebody else has it).
+create or replace function public.finish_notice(outcome jsonb) returns text
+language sql security invoker set search_path = '' as $$
+    with finished as (
+        update private.incident_notices n
+        set claim_id = null, last_error = outcome ->> 'error',
+            sent_at = case when outcome ->> 'error' is null then now() end,
+            given_up_at = case when outcome ->> 'error' is not null and outcome ->> 'retry_seconds' is null then now() end,
+            due_at = coalesce(now() + make_interval(secs => (outcome ->> 'retry_seconds')::double precision), n.due_at)
+        where n.id = (outcome ->> 'id')::uuid and n.claim_id = (outcome ->> 'claim')::uuid
+        returning n.*
+    )
+    select coalesce((
+        select case when f.sent_at is not null then 'sent' when f.given_up_at is not null then 'given up' else 'waiting' end from finished f
+    ), 'lost')
+$$;
+revoke execute on function public.finish_notice(jsonb) from public, anon, authenticated;
+grant execute on function public.finish_notice(jsonb) to service_role;
+
+-- Incidents, open ones first, then the newest: [{id, name, severity, title, detail, figures, began_at, opened_at, ended_at, notices:
+-- [{target, kind, sent_at, tries, last_error, given_up_at}]}].
+create or replace function public.list_incidents(most integer) returns jsonb
+language sql stable security invoker set search_path = '' as $$
+    select coalesce(jsonb_agg(to_jsonb(i) || jsonb_build_object('notices', (
+        select coalesce(jsonb_agg(jsonb_build_object(
+            'target', n.target, 'kind', n.kind, 'sent_at', n.sent_at, 'tries', n.tries, 'last_error', n.last_error,
+            'given_up_at', n.given_up_at
+        ) order by n.kind, n.target), '[]')
+        from private.incident_notices n where n.incident_id = i.id
+    )) order by i.ended_at is not null, i.began_at desc, i.id), '[]')
+    from (
+        select o.* from private.incidents o order by o.ended_at is not null, o.began_at desc, o.id limit most
+    ) i
+$$;
+revoke execute on function public.list_incidents(integer) from public, anon, authenticated;
+grant execute on function public.list_incidents(integer) to service_role;
+
+-- 75_erase.sql
+
+-- Erasing a person. What is to go is written down first, so that whoever is killed in the middle is followed by another.
+
+-- What names things that were erased, as SHA-256: a late call about one of them is to bring nothing back.
+create table if not exists private.erased (
+    mark bytea primary key,
+    erased_at timestamptz not null default now()
+);
+
+-- Each erasure, and afterwards how many rows it took out of which table.
+create table if not exists private.erasures (
+    id uuid primary key default gen_random_uuid(),
+    begun_at timestamptz not null default now(),
+    finished_at timestamptz,
+    counts jsonb not null default '{}'
+);
+
+-- What is still to be erased: {kind: conversation, conversation_id?, ref?} | {kind: event, id, rename?} | {kind: row, table, key}.
+create table if not exists private.erasure_items (
+    id bigint generated always as identity primary key,
+    erasure_id uuid not null references private.erasures (id) on delete cascade,
+    item jsonb not null
+);
+create index if not exists erasure_items_erasure_id_idx on private.erasure_items (erasure_id);
+
+-- Folders of Storage that are still to be emptied.
+create table if not exists private.erased_files (
+    id bigint generated always as identity primary key,
+    bucket text,
+    folder text not null,
+    due_at timestamptz not null default now(),
+    settles_at timestamptz not null default now(),
+    tries integer not null default 0,
+    last_error text
+);
+comment on column private.erased_files.bucket is 'Null for RECORDINGS_BUCKET.';
+comment on column private.erased_files.settles_at is 'Until then a copy that was on its way may still arrive: it is emptied once more.';
+create index if not exists erased_files_due_at_idx on private.erased_files (due_at);
+
+alter table private.erased enable row level security;
+alter table private.erasures enable row level security;
+alter table private.erasure_items enable row level security;
+alter table private.erased_files enable row level security;
+grant select, insert, update, delete on private.erased to service_role;
+grant select, insert, update, delete on private.erasures to service_role;
+grant select, insert, update, delete on private.erasure_items to service_role;
+grant select, insert, update, delete on private.erased_files to service_role;
+
+create or replace function private.mark_of(p_kind text, p_name text) returns bytea
+language sql immutable set search_path = '' as $$
+    select sha256(convert_to(p_kind || ':' || p_name, 'UTF8'))
+$$;
+revoke execute on function private.mark_of(text, text) from public, anon, authenticated;
+grant execute on function private.mark_of(text, text) to service_role;
+
+-- What names the thing that a record is of, or belongs to. In: the record's key and values.
+create or replace function private.names_of(p_told jsonb) returns setof text
+language sql immutable set search_path = '' as $$
+    select p_told ->> name
+    from unnest(array['call_sid', 'parent_call_sid', 'recording_sid', 'transcription_sid', 'transcription_key', 'message_sid',
+        'booking_key', 'rescheduled_from', 'request_key', 'stripe_id', 'payment_intent', 'invoice', 'subscription',
+        'notification_key']) name
+    where p_told ->> name is not null
+    union all
+    select concat_ws('/', p_told ->> 'source', p_told ->> 'message_id') where p_told ? 'message_id'
+$$;
+revoke execute on function private.names_of(jsonb) from public, anon, authenticated;
+grant execute on function private.names_of(jsonb) to service_role;
+
+-- Whether an event is about something that was erased.
+create or replace function private.is_erased(
+    p_conversation_id text, p_source text, p_event_key text, p_effects jsonb
+) returns boolean
+language plpgsql set search_path = '' as $$
+begin
+    -- Where nobody was ever erased, this is all that it costs.
+    if not exists (select from private.erased) then
+        return false;
+    end if;
+    return exists (
+        select from private.erased e where e.mark in (
+            private.mark_of('conversation', p_conversation_id), private.mark_of('event', p_source || ':' || p_event_key)
+        )
+    ) or exists (
+        select from jsonb_array_elements(p_effects -> 'records') told (record)
+        cross join lateral private.names_of((told.record -> 'values') || (told.record -> 'key')) name
+        join private.erased e on e.mark = private.mark_of('record', name)
+    );
+end
+$$;
+revoke execute on function private.is_erased(text, text, text, jsonb) from public, anon, authenticated;
+grant execute on function private.is_erased(text, text, text, jsonb) to service_role;
+
+-- Take note that a call came about something erased, without what it said.
+create or replace function private.ignore_erased(p_event jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    kept uuid;
+begin
+    -- A key that itself named the person is not to be stored again.
+    if not exists (
+        select from private.erased e
+        where e.mark = private.mark_of('event', (p_event ->> 'source') || ':' || (p_event ->> 'event_key'))
+    ) then
+        insert into private.webhook_inbox
+            (source, event_key, event_type, body, body_sha256, state, attempts, received_at, finished_at, pruned_at)
+        values (p_event ->> 'source', p_event ->> 'event_key', p_event ->> 'event_type', '', '', 'ignored', 1,
+            (p_event ->> 'received_at')::timestamptz, now(), now())
+        on conflict (source, event_key) do nothing returning id into kept;
+    end if;
+    return jsonb_strip_nulls(jsonb_build_object(
+        'outcome', case when kept is null then 'duplicate' else 'new' end, 'known', false, 'id', kept, 'state', 'ignored'
+    ));
+end
+$$;
+revoke execute on function private.ignore_erased(jsonb) from public, anon, authenticated;
+grant execute on function private.ignore_erased(jsonb) to service_role;
+
+-- Delete the rows of a table that a condition on $1 and $2 chooses. Out: {table: rows}, empty for none.
+create or replace function private.erase_where(p_table text, p_condition text, p_id text, p_ref uuid) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    n bigint;
+begin
+    execute format('delete from %s where %s', p_table, p_condition) using p_id, p_ref;
+    get diagnostics n = row_count;
+    return case when n = 0 then '{}' else jsonb_build_object(p_table, n) end;
+end
+$$;
+revoke execute on function private.erase_where(text, text, text, uuid) from public, anon, authenticated;
+grant execute on function private.erase_where(text, text, text, uuid) to service_role;
+
+-- The sum of two objects of counts.
+create or replace function private.add_counts(p_some jsonb, p_more jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+    select coalesce(jsonb_object_agg(name, n), '{}') from (
+        select c.key as name, sum(c.value::bigint) as n
+        from (select * from jsonb_each_text(p_some) union all select * from jsonb_each_text(p_more)) c group by c.key
+    ) summed
+$$;
+revoke execute on function private.add_counts(jsonb, jsonb) from public, anon, authenticated;
+grant execute on function private.add_counts(jsonb, jsonb) to service_role;
+
+-- Take out what an event said, and what was said of it; its key stays, so that a repeat is known. `p_rename` says that the key
+-- itself names the person.
+create or replace function private.erase_event(p_event uuid, p_rename boolean) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    counts jsonb := private.erase_where('private.event_attempts', 'event_id = $2', null, p_event);
+    n bigint;
+begin
+    if p_rename then
+        insert into private.erased (mark)
+        select private.mark_of('event', i.source || ':' || i.event_key) from private.webhook_inbox i where i.id = p_event
+        on conflict do nothing;
+    end if;
+    update private.webhook_inbox i
+    set body = '', body_sha256 = '', headers = '{}', effects = null, last_error = null, conversation_id = null, path = null,
+        state = 'ignored', claim_id = null, next_attempt_at = null, pruned_at = coalesce(i.pruned_at, now()),
+        finished_at = coalesce(i.finished_at, now()),
+        event_key = case when p_rename then 'erased:' || i.id else i.event_key end
+    where i.id = p_event and (p_rename or i.pruned_at is null or i.body <> '' or i.conversation_id is not null);
+    get diagnostics n = row_count;
+    return private.add_counts(counts, case when n = 0 then '{}' else jsonb_build_object('private.webhook_inbox', n) end);
+end
+$$;
+revoke execute on function private.erase_event(uuid, boolean) from public, anon, authenticated;
+grant execute on function private.erase_event(uuid, boolean) to service_role;
+
+-- Have what was copied to Storage removed: the copies of a conversation (or `twilio:<recording_sid>`), which lie in `p_folder`.
+create or replace function private.erase_copies(p_conversation_id text, p_folder text) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    n bigint;
+begin
+    insert into private.erased_files (bucket, folder, settles_at)
+    select substring(max(r.copied_url) from '/object/authenticated/([^/]+)/'), p_folder,
+        -- No copy takes longer than an hour, and its lease.
+        case when bool_or(r.claim_id is not null) then now() + interval '65 minutes' else now() end
+    from private.recording_copies r where r.conversation_id = p_conversation_id and r.tries > 0
+    having count(*) > 0;
+    get diagnostics n = row_count;
+    return private.add_counts(
+        case when n = 0 then '{}' else jsonb_build_object('storage folders', n) end,
+        private.erase_where('private.recording_copies', 'conversation_id = $1', p_conversation_id, null)
+    );
+end
+$$;
+revoke execute on function private.erase_copies(text, text) from public, anon, authenticated;
+grant execute on function private.erase_copies(text, text) to service_role;
+
+-- Remove what customers were told, or were to be told: by event, or all about a conversation.
+create or replace function private.erase_told(p_event uuid, p_conversation uuid) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    event uuid;
+    counts jsonb := '{}';
+begin
+    for event in
+        select o.id from private.outgoing_events o where o.id = p_event or o.conversation_id = p_conversation order by o.id
+    loop
+        counts := private.add_counts(counts, private.erase_where('public.delivery_attempts',
+            'delivery_id in (select d.id from public.webhook_deliveries d where d.event_id = $2)', null, event));
+        counts := private.add_counts(counts, private.erase_where('public.webhook_deliveries', 'event_id = $2', null, event));
+        counts := private.add_counts(counts, private.erase_where('private.outgoing_events', 'id = $2', null, event));
+    end loop;
+    return counts;
+end
+$$;
+revoke execute on function private.erase_told(uuid, uuid) from public, anon, authenticated;
+grant execute on function private.erase_told(uuid, uuid) to service_role;
+
+-- Erase a conversation, by its sender's id, our row's, or both.
+create or replace function private.erase_conversation(p_conversation_id text, p_ref uuid) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    named text := coalesce(p_conversation_id, (select c.conversation_id from public.conversations c where c.id = p_ref));
+    our_row uuid := coalesce(p_ref, (select c.id from public.conversations c where c.conversation_id = p_conversation_id));
+    counts jsonb := '{}';
+    event uuid;
+    step record;
+begin
+    if named is not null then
+        perform private.lock_conversation(named);
+        insert into private.erased (mark) values (private.mark_of('conversation', named)) on conflict do nothing;
+    end if;
+    perform from public.conversations c where c.id = our_row for update;
+    counts := private.erase_copies(named, coalesce(our_row::text, named));
+    for event in select i.id from private.webhook_inbox i where i.conversation_id = named order by i.seq loop
+        counts := private.add_counts(counts, private.erase_event(event, false));
+    end loop;
+    counts := private.add_counts(counts, private.erase_told(null, our_row));
+    for step in
+        select * from (values
+            ('public.webhook_endpoints', 'conversation_id = $2'),
+            ('private.feedback_analyses', 'conversation_id = $2'),
+            ('public.feedback_sessions', 'conversation_id = $2'),
+            ('public.qualification_data', 'conversation_id = $1'),
+            ('private.objective_completions', 'conversation_id = $1'),
+            ('public.tool_calls', 'conversation_id = $1'),
+            ('private.tool_runs', 'conversation_id = $1'),
+            ('private.message_annotations', 'conversation_id = $1'),
+            ('public.conversation_messages', 'conversation_id = $1'),
+            ('private.record_facts', '(record_table, key) in (select ''received_messages'', jsonb_build_object('
+                '''source'', m.source, ''message_id'', m.message_id) from public.received_messages m where m.conversation_id = $1)'),
+            ('public.received_messages', 'conversation_id = $1'),
+            ('private.conversation_facts', 'conversation_id = $1'),
+            ('public.processed_webhook_events', 'conversation_id = $1'),
+            -- One that may still run at its sender is looked for, to be ended there; the row holds nothing of what was said.
+            ('private.conversation_calls', 'ref = $2 and next_look_at is null'),
+            ('public.conversations', 'id = $2'),
+            -- After the conversation, whose trigger makes it.
+            ('private.reconciliations', 'conversation_id = $1')
+        ) as steps (place, condition)
+    loop
+        counts := private.add_counts(counts, private.erase_where(step.place, step.condition, named, our_row));
+    end loop;
+    update private.conversation_calls a set request_key = null, request_hash = null where a.ref = our_row;
+    return counts;
+end
+$$;
+revoke execute on function private.erase_conversation(text, uuid) from public, anon, authenticated;
+grant execute on function private.erase_conversation(text, uuid) to service_role;
+
+-- The tables that are searched for a person, and whose rows may go one by one.
+create or replace function private.is_searched(p_table text) returns boolean
+language sql immutable set search_path = '' as $$
+    select p_table = any(array[
+        'private.webhook_inbox', 'private.event_attempts', 'private.rejected_events', 'private.outgoing_events',
+        'public.webhook_deliveries', 'public.delivery_attempts', 'public.conversations', 'public.conversation_messages',
+        'public.tool_calls', 'private.tool_runs', 'public.qualification_data', 'private.objective_completions',
+        'public.feedback_sessions', 'private.feedback_analyses', 'public.processed_webhook_events',
+        'private.conversation_facts', 'private.reconciliations', 'public.calls', 'public.call_recordings',
+        'public.call_transcriptions', 'public.sms_messages', 'private.recording_copies', 'public.bookings',
+        'public.notifications', 'public.payments', 'public.received_messages'
+    ])
+$$;
+revoke execute on function private.is_searched(text) from public, anon, authenticated;
+grant execute on function private.is_searched(text) to service_role;
+
+-- Delete one row of a table, with what hangs on it. In: the table, and the columns that name the row.
+create or replace function private.erase_row(p_table text, p_key jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    counts jsonb := '{}';
+    gone jsonb;
+    facts_key jsonb;
+begin
+    if not private.is_searched(p_table) or p_table = 'private.webhook_inbox' or p_key = '{}' then
+        raise exception 'No row of % is erased alone.', p_table;
+    end if;
+    if p_table = 'private.outgoing_events' then
+        return private.erase_told((p_key ->> 'id')::uuid, null);
+    elsif p_table = 'private.recording_copies' then
+        return private.erase_copies(p_key ->> 'conversation_id', coalesce(
+            (select c.id::text from public.conversations c where c.conversation_id = p_key ->> 'conversation_id'),
+            (select r.id::text from public.call_recordings r where 'twilio:' || r.recording_sid = p_key ->> 'conversation_id'),
+            p_key ->> 'conversation_id'
+        ));
+    end if;
+    execute format('delete from %1$s t using jsonb_populate_record(null::%1$s, $1) k where %2$s returning to_jsonb(t)', p_table,
+        (select string_agg(format('t.%1$I = k.%1$I', c), ' and ') from jsonb_object_keys(p_key) c)) using p_key into gone;
+    if gone is null then
+        return counts;
+    end if;
+    counts := jsonb_build_object(p_table, 1);
+    if p_table = 'public.call_recordings' then
+        counts := private.add_counts(counts, private.erase_copies('twilio:' || (gone ->> 'recording_sid'), gone ->> 'id'));
+    end if;
+    select jsonb_object_agg(c, gone -> c) into facts_key
+    from private.record_tables t, unnest(t.key_columns) c where t.name = split_part(p_table, '.', 2);
+    if facts_key is not null then
+        delete from private.record_facts f where f.record_table = split_part(p_table, '.', 2) and f.key = facts_key;
+        if found then
+            counts := private.add_counts(counts, '{"private.record_facts": 1}');
+        end if;
+    end if;
+    return counts;
+end
+$$;
+revoke execute on function private.erase_row(text, jsonb) from public, anon, authenticated;
+grant execute on function private.erase_row(text, jsonb) to service_role;
+
+create or replace function private.erase_item(p_item jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+    return case p_item ->> 'kind'
+        when 'conversation' then private.erase_conversation(p_item ->> 'conversation_id', (p_item ->> 'ref')::uuid)
+        when 'event' then private.erase_event((p_item ->> 'id')::uuid, coalesce((p_item ->> 'rename')::boolean, false))
+        else private.erase_row(p_item ->> 'table', p_item -> 'key')
+    end;
+end
+$$;
+revoke execute on function private.erase_item(jsonb) from public, anon, authenticated;
+grant execute on function private.erase_item(jsonb) to service_role;
+
+-- Say how many rows of which table some items would take away, by taking them away and thinking better of it.
+create or replace function public.rehearse_erasure(items jsonb) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    item jsonb;
+    counts jsonb := '{}';
+begin
+    begin
+        for item in select * from jsonb_array_elements(items) loop
+            counts := private.add_counts(counts, private.erase_item(item));
+        end loop;
+        raise exception using errcode = 'ER000';
+    exception when sqlstate 'ER000' then
+        null;
+    end;
+    return counts;
+end
+$$;
+revoke execute on function public.rehearse_erasure(jsonb) from public, anon, authenticated;
+grant execute on function public.rehearse_erasure(jsonb) to service_role;
+
+-- Write down what is to be erased. In: the items, in the order in which they are to go, and the names of records (see names_of)
+-- that are not to come back. Out: the erasure's id.
+create or replace function public.begin_erasure(items jsonb, names jsonb) returns uuid
+language plpgsql security invoker set search_path = '' as $$
+declare
+    begun uuid;
+begin
+    insert into private.erasures default values returning id into begun;
+    insert into private.erasure_items (erasure_id, item) select begun, i.value from jsonb_array_elements(items) i;
+    insert into private.erased (mark)
+    select private.mark_of('record', n.value) from jsonb_array_elements_text(names) n
+    union
+    select private.mark_of('conversation', i.value ->> 'conversation_id') from jsonb_array_elements(items) i
+    where i.value ->> 'conversation_id' is not null
+    on conflict do nothing;
+    return begun;
+end
+$$;
+revoke execute on function public.begin_erasure(jsonb, jsonb) from public, anon, authenticated;
+grant execute on function public.begin_erasure(jsonb, jsonb) to service_role;
+
+-- Erase the next items of whatever was begun, `most` at most. Out: {counts, left}; counts of this call alone. Who is in the
+-- middle of it elsewhere is waited for.
+create or replace function public.continue_erasures(most integer) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    next_one record;
+    gone jsonb;
+    gone_in_all jsonb := '{}';
+begin
+    perform pg_advisory_xact_lock(hashtextextended('erasures', 3));
+    for next_one in select i.* from private.erasure_items i order by i.id limit most loop
+        gone := private.erase_item(next_one.item);
+        gone_in_all := private.add_counts(gone_in_all, gone);
+        update private.erasures e set counts = private.add_counts(e.counts, gone) where e.id = next_one.erasure_id;
+        delete from private.erasure_items i where i.id = next_one.id;
+        exit when clock_timestamp() > now() + interval '3 seconds';
+    end loop;
+    update private.erasures e set finished_at = now()
+    where e.finished_at is null and not exists (select from private.erasure_items i where i.erasure_id = e.id);
+    return jsonb_build_object('counts', gone_in_all, 'left', (select count(*) from private.erasure_items));
+end
+$$;
+revoke execute on function public.continue_erasures(integer) from public, anon, authenticated;
+grant execute on function public.continue_erasures(integer) to service_role;
+
+-- Folders of Storage that are due to be emptied, given out for five minutes. Out: a JSON array of {id, bucket, folder}.
+create or replace function public.claim_erased_files(most integer) returns jsonb
+language sql security invoker set search_path = '' as $$
+    with due as materialized (
+        select f.id from private.erased_files f where f.due_at <= now() order by f.due_at limit most for update skip locked
+    ), claimed as (
+        update private.erased_files f set due_at = now() + interval '5 minutes', tries = f.tries + 1
+        from due where f.id = due.id returning f.*
+    )
+    select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'bucket', c.bucket, 'folder', c.folder) order by c.id), '[]')
+    from claimed c
+$$;
+revoke execute on function public.claim_erased_files(integer) from public, anon, authenticated;
+grant execute on function public.claim_erased_files(integer) to service_role;
+
+-- A folder is empty, or could not be emptied. Out: how many folders are left in all.
+create or replace function public.finish_erased_files(file bigint, error text) returns bigint
+language plpgsql security invoker set search_path = '' as $$
+begin
+    delete from private.erased_files f where f.id = file and error is null and f.settles_at <= now();
+    update private.erased_files f
+    set last_error = error, due_at = case
+        when error is null then f.settles_at
+        else now() + least(f.tries * f.tries, 60) * interval '1 minute'
+    end
+    where f.id = file;
+    return (select count(*) from private.erased_files);
+end
+$$;
+revoke execute on function public.finish_erased_files(bigint, text) from public, anon, authenticated;
+grant execute on function public.finish_erased_files(bigint, text) to service_role;
+
+-- The rows of a table in which a pattern occurs, block by block for so many seconds. The pattern may find too much: the caller
+-- looks closer. Out: {rows: [row, its `body` in base64], next: the block to go on from, null at the end, blocks}.
+create or replace function public.search_rows(place text, pattern text, first_block bigint, seconds double precision) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    step constant integer := 16;
+    block bigint := first_block;
+    blocks bigint;
+    found_rows jsonb := '[]';
+    more jsonb;
+    has_body boolean := place in ('private.webhook_inbox', 'private.rejected_events');
+    query text;
+begin
+    if not private.is_searched(place) then
+        raise exception 'Nobody is looked for in %.', place;
+    end if;
+    blocks := pg_relation_size(place::regclass) / current_setting('block_size')::bigint;
+    query := format(case when has_body then
+        'select coalesce(jsonb_agg(to_jsonb(t) || jsonb_build_object(''body'', translate(encode(t.body, ''base64''), E''\n'', ''''))), ''[]'') '
+        'from %s t where t.ctid >= $1 and t.ctid < $2 '
+        'and (private.body_text(t.body) ~* $3 or ((to_jsonb(t) - ''body'')::text) ~* $3)'
+    else
+        'select coalesce(jsonb_agg(to_jsonb(t)), ''[]'') from %s t where t.ctid >= $1 and t.ctid < $2 and to_jsonb(t)::text ~* $3'
+    end, place);
+    while block < blocks and clock_timestamp() < now() + make_interval(secs => seconds) and jsonb_array_length(found_rows) < 200 loop
+        execute query using format('(%s,0)', block)::tid, format('(%s,0)', block + step)::tid, pattern into more;
+        found_rows := found_rows || more;
+        block := block + step;
+    end loop;
+    return jsonb_build_object('rows', found_rows, 'next', case when block < blocks then block end, 'blocks', blocks);
+end
+$$;
+revoke execute on function public.search_rows(text, text, bigint, double precision) from public, anon, authenticated;
+grant execute on function public.search_rows(text, text, bigint, double precision) to service_role;
+
+-- The accounts with an address or number. It reads what only Auth may.
+create or replace function private.accounts_with(p_email text, p_phone text) returns setof uuid
+language sql stable security definer set search_path = '' as $$
+    select u.id from auth.users u
+    where lower(u.email) = lower(p_email) or ltrim(to_jsonb(u) ->> 'phone', '+') = ltrim(p_phone, '+')
+$$;
+revoke execute on function private.accounts_with(text, text) from public, anon, authenticated;
+grant execute on function private.accounts_with(text, text) to service_role;
+
+-- The conversations of a name (the sender's id, or our row's), or of the accounts with an address or number. Out: a JSON array
+-- of {conversation_id, ref}; and whether a number is one of ours.
+create or replace function public.find_conversations(name text, email text, phone text) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+begin
+    return jsonb_build_object(
+        'conversations', (
+            select coalesce(jsonb_agg(jsonb_build_object('conversation_id', c.conversation_id, 'ref', c.id)), '[]')
+            from public.conversations c
+            where c.conversation_id = name or c.id::text = lower(name)
+                or c.user_id in (select private.accounts_with(find_conversations.email, find_conversations.phone))
+        ),
+        'is_ours', exists (select from public.phone_numbers p where p.phone_number = find_conversations.phone)
+    );
+end
+$$;
+revoke execute on function public.find_conversations(text, text, text) from public, anon, authenticated;
+grant execute on function public.find_conversations(text, text, text) to service_role;
+
+-- 76_operations.sql
+
+-- How it stands at this moment, for /api/operations and /metrics: {database: inbox_backlog(), deliveries: {waiting,
+-- oldest_due_seconds, disabled_endpoints}, processes: [{kind, host, started_at, reported_at, silent_seconds, alive, facts}], realtime:
+-- realtime_load()}. Waiting deliveries are counted up to 100,000. A process that has not ended as it should is told of for a day,
+-- unless a younger one has taken its place.
+create or replace function public.operations() returns jsonb
+language sql stable security invoker set search_path = '' as $$
+    select jsonb_build_object(
+        'database', public.inbox_backlog(),
+        'deliveries', jsonb_build_object(
+            'waiting', (select count(*) from (select 1 from private.delivery_queue limit 100000) counted),
+            'oldest_due_seconds', (
+                select extract(epoch from now() - min(q.next_attempt_at)) from private.delivery_queue q where q.next_attempt_at <= now()
+            ),
+            'disabled_endpoints', (select count(*) from public.webhook_endpoints e where e.disabled)
+        ),
+        'processes', (
+            select coalesce(jsonb_agg(jsonb_build_object(
+                'kind', p.kind, 'host', p.host, 'started_at', p.started_at, 'reported_at', p.reported_at,
+                'silent_seconds', extract(epoch from now() - p.reported_at),
+                'alive', p.reported_at > now() - interval '30 seconds', 'facts', p.facts
+            ) order by p.kind, p.host, p.started_at), '[]')
+            from private.process_reports p
+            where p.reported_at > now() - interval '30 seconds' or (
+                p.reported_at > now() - interval '1 day' and not exists (
+                    select from private.process_reports y
+                    where y.kind = p.kind and y.host = p.host and y.started_at > p.started_at
+                )
+            )
+        ),
+        'realtime', private.realtime_load()
+    )
+$$;
+revoke execute on function public.operations() from public, anon, authenticated;
+grant execute on function public.operations() to service_role;
 
 -- 80_older_tables.sql
 
@@ -4399,4 +5634,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is '07243ad1d391';
+comment on function public.describe_schema() is '0ac62f4f5971';

@@ -19,6 +19,10 @@ def package(stack: LocalStack) -> Path:
     return checkout.NODE_PROJECT / "node_modules" / "@supabase" / "supabase-js"
 
 
+def copies() -> list[Path]:
+    return [*VENDOR.glob("*.js"), *VENDOR.glob("*.css")]
+
+
 def test_the_copy_is_the_installed_package_byte_for_byte(stack: LocalStack) -> None:
     version = json.loads((package(stack) / "package.json").read_text())["version"]
 
@@ -32,16 +36,17 @@ def test_the_copy_is_the_installed_package_byte_for_byte(stack: LocalStack) -> N
 def test_every_copy_is_the_one_on_record() -> None:
     recorded = re.findall(r"^\| `([^`]+)` .*`([0-9a-f]{64})` \|$", RECORD.read_text(), re.MULTILINE)
 
-    found = {file.name: sha256(file.read_bytes()).hexdigest() for file in VENDOR.glob("*.js")}
+    found = {file.name: sha256(file.read_bytes()).hexdigest() for file in copies()}
 
     assert dict(recorded) == found
     assert {file.stem for file in VENDOR.glob("*.LICENSE")} == {Path(name).stem for name in found}
 
 
 def test_the_pages_load_the_copies_that_are_there() -> None:
-    pages = [VENDOR.parents[1] / "templates" / "live.html", VENDOR.parent / "call.js"]
-    loaded = re.findall(r"vendor/([a-z-]+[0-9.]+\.js)", "".join(page.read_text() for page in pages))
+    templates = (VENDOR.parents[1] / "templates").glob("*.html")
+    modules = (file for file in VENDOR.parent.rglob("*.js") if file.parent != VENDOR)
+    text = "".join(page.read_text() for page in (*templates, *modules))
 
-    copies = sorted(file.name for file in VENDOR.glob("*.js"))
+    loaded = set(re.findall(r"vendor/([a-z-]+[0-9.]+\.(?:js|css))", text))
 
-    assert sorted(loaded) == copies
+    assert loaded == {file.name for file in copies()}

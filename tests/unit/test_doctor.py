@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+import requests
+import responses
 
 from services import doctor, mounts
 from services.database import DatabaseRefused
-from services.doctor import CHECKS, diagnose, examine, host, project, setup
+from services.doctor import (
+    CHECKS,
+    diagnose,
+    examine,
+    host,
+    keys,
+    operation,
+    outside,
+    project,
+    realtime,
+    setup,
+)
 from services.doctor.finding import Check, Finding
 from services.doctor.patient import Patient, Schema
 from services.errors import Unavailable
+from services.reach import prove
 from services.schema_version import SCHEMA_VERSION
 from services.settings import load_settings
 from services.spool import Spool
@@ -29,29 +42,44 @@ TEXTS = {
     "PUBLIC_BASE_URL": "https://hooks.example.test",
     "TAVUS_WEBHOOK_TOKEN": f"{HUSH}-1,{HUSH}-2",
     "METRICS_TOKEN": HUSH,
+    "SENTRY_DSN": f"https://{HUSH}@sentry.example.test/1",
 }
 SCHEMA = Schema(version=SCHEMA_VERSION, published=project.PUBLISHED, ahead=0.2, precision=0.1)
+OPERATIONS: dict[str, Any] = {
+    "deliveries": {"waiting": 0, "oldest_due_seconds": None, "disabled_endpoints": 0},
+    "processes": [{"kind": "worker", "host": "h", "silent_seconds": 5.0, "alive": True}],
+    "realtime": {"changes_per_second": 1.0, "peak_per_second": 2.0, "since": None},
+}
 BACKLOG = {"received": 0, "failed": 0, "unmatched": 0, "dead": 0, "oldest_due_seconds": None}
 
-Make = Callable[..., Patient]
+ELSEWHERE = (host.__name__, keys.__name__, outside.__name__)
+"""These look at this machine, or ask somebody."""
 
 
-def patient(schema: Any = SCHEMA, backlog: Any = BACKLOG, **texts: str) -> Patient:
+def patient(
+    schema: Any = SCHEMA, backlog: Any = BACKLOG, operations: Any = OPERATIONS, **texts: str
+) -> Patient:
     """Return an installation in good health, but for what is named."""
     given = {**TEXTS, **texts}
-    return Patient(settings=load_settings(given), texts=given, schema=schema, backlog=backlog)
+    return Patient(
+        settings=load_settings(given),
+        texts=given,
+        schema=schema,
+        backlog=backlog,
+        operations=operations,
+    )
 
 
 def state(finding: Finding | None) -> str:
     assert finding is not None
     assert HUSH not in f"{finding.seen} {finding.mend}"
-    assert (finding.state == "ok") == (finding.mend == "")
+    assert (finding.state in ("ok", "skip")) == (finding.mend == "")
     return finding.state
 
 
 @pytest.mark.parametrize(
     "check",
-    [check for check in CHECKS if check.__module__ != host.__name__],
+    [check for check in CHECKS if check.__module__ not in ELSEWHERE],
     ids=lambda check: check.__name__,
 )
 def test_good_health_is_ok(check: Check) -> None:
@@ -185,11 +213,158 @@ def test_clocks_agree(ahead: float, precision: float, expected: str) -> None:
     assert state(project.check_clock(patient(schema=apart))) == expected
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(None, "ok"), (59.0, "ok"), (61.0, "fail")])
-def test_due_events_tell_of_the_worker(seconds: float | None, expected: str) -> None:
-    waiting = patient(backlog={**BACKLOG, "oldest_due_seconds": seconds})
+@pytest.mark.parametrize(
+    ("processes", "seconds", "expected"),
+    [
+        ([("worker", 5.0)], None, "ok"),
+        ([("worker", 59.0), ("web", 1.0)], 59.0, "ok"),
+        ([("worker", 61.0), ("web", 1.0)], None, "warn"),
+        ([("web", 1.0)], 59.0, "warn"),
+        ([("web", 1.0)], 61.0, "fail"),
+        ([("worker", 5.0)], 61.0, "fail"),
+        ([], None, "ok"),
+        ([], 61.0, "fail"),
+    ],
+)
+def test_a_worker_is_known_by_its_reports_and_by_what_is_due(
+    processes: list[tuple[str, float]], seconds: float | None, expected: str
+) -> None:
+    told = [{"kind": kind, "silent_seconds": silent} for kind, silent in processes]
+    waiting = patient(
+        backlog={**BACKLOG, "oldest_due_seconds": seconds},
+        operations={**OPERATIONS, "processes": told},
+    )
 
-    assert state(project.check_worker(waiting)) == expected
+    assert state(operation.check_worker(waiting)) == expected
+
+
+def test_a_database_without_reports_is_judged_by_what_is_due() -> None:
+    older = patient(operations=DatabaseRefused("no function", "PGRST202"))
+
+    assert state(operation.check_worker(older)) == "ok"
+    assert operation.check_deliveries(older) is None
+
+
+@pytest.mark.parametrize(
+    ("overdue", "disabled", "expected"),
+    [(None, 0, "ok"), (59.0, 0, "ok"), (61.0, 0, "fail"), (None, 1, "warn")],
+)
+def test_deliveries_that_do_not_go_out(overdue: float | None, disabled: int, expected: str) -> None:
+    told = {"waiting": 1, "oldest_due_seconds": overdue, "disabled_endpoints": disabled}
+
+    found = operation.check_deliveries(patient(operations={**OPERATIONS, "deliveries": told}))
+
+    assert state(found) == expected
+
+
+def test_somebody_is_to_be_told() -> None:
+    slack = f"https://hooks.slack.example.test/{HUSH}"
+
+    assert state(operation.check_alerts(patient(METRICS_TOKEN=""))) == "warn"
+    assert state(operation.check_alerts(patient(METRICS_TOKEN="", ALERT_SLACK_URL=slack))) == "ok"
+    here = patient(METRICS_TOKEN="", SUPABASE_URL="http://127.0.0.1:54321")
+    assert state(operation.check_alerts(here)) == "ok"
+
+
+def test_debugging_is_for_ones_own_machine() -> None:
+    assert state(operation.check_telling(patient(DEBUG_REQUESTS="1"))) == "warn"
+    assert operation.check_telling(patient(SENTRY_DSN="")) is None
+
+
+ANON = {"role": "anon", "ref": "abcdefgh", "n": HUSH}
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "expected"),
+    [
+        ("sb_publishable_x", 200, "ok"),
+        ("sb_publishable_x", 401, "fail"),
+        ("sb_publishable_x", 500, "skip"),
+        (jwt.encode(ANON, HUSH * 2), 200, "ok"),
+        (jwt.encode({**ANON, "ref": "another"}, HUSH * 2), 200, "fail"),
+        (jwt.encode({**ANON, "role": "service_role"}, HUSH * 2), 200, "fail"),
+        (HUSH, 200, "fail"),
+    ],
+)
+def test_publishable_key_is_told_from_others(key: str, status: int, expected: str) -> None:
+    asked = patient(SUPABASE_PUBLISHABLE_KEY=key, SUPABASE_URL="https://abcdefgh.supabase.co")
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as vendor:
+        vendor.get("https://abcdefgh.supabase.co/auth/v1/settings", status=status)
+
+        found = keys.check_publishable_key(asked)
+
+    assert state(found) == expected
+    assert key not in found.seen or key == "sb_publishable_x"
+
+
+def test_secret_key_of_another_project_is_told_without_asking() -> None:
+    key = jwt.encode({"role": "service_role", "ref": "another", "n": HUSH}, HUSH * 2)
+    found = project.check_service_key(
+        patient(SUPABASE_SECRET_KEY=key, SUPABASE_URL="https://abcdefgh.supabase.co")
+    )
+
+    assert state(found) == "fail"
+    assert "'another'" in found.seen
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"body": requests.exceptions.SSLError("bad")}, "fail"),
+        ({"body": requests.ConnectionError("no name")}, "skip"),
+        ({"body": "another page", "status": 200}, "fail"),
+        ({"body": "away", "status": 503}, "fail"),
+    ],
+)
+def test_public_address_is_looked_at_from_outside(answer: dict[str, Any], expected: str) -> None:
+    with responses.RequestsMock() as others:
+        others.get("https://hooks.example.test/health", **answer)
+
+        assert state(outside.check_reach(patient())) == expected
+    local = patient(PUBLIC_BASE_URL="http://127.0.0.1:8000", SUPABASE_URL="http://127.0.0.1:1")
+    assert state(outside.check_reach(local)) == "skip"
+
+
+def test_this_service_is_known_by_its_proof() -> None:
+    well = patient()
+
+    def proof(request: Any) -> tuple[int, dict[str, str], str]:
+        return 200, {}, f"{prove(well.settings, request.params['proof'])}"
+
+    with responses.RequestsMock() as others:
+        others.add_callback("GET", "https://hooks.example.test/health", callback=proof)
+
+        assert state(outside.check_reach(well)) == "ok"
+
+
+TAVUS = "https://tavusapi.com/v2"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(200, "ok"), (401, "fail"), (404, "fail"), (503, "skip")]
+)
+def test_tavus_is_asked_about_its_key(status: int, expected: str) -> None:
+    with responses.RequestsMock() as vendor:
+        vendor.get(f"{TAVUS}/personas", json={"data": []}, status=status)
+
+        assert state(outside.check_tavus(patient(TAVUS_API_KEY=HUSH))) == expected
+    assert state(outside.check_tavus(patient())) == "skip"
+
+
+def test_callbacks_at_tavus_that_lead_elsewhere() -> None:
+    def found(url: str | None) -> str:
+        row = {"uuid": "o1", "data": [{"objective_name": "a", "callback_url": url}]}
+        with responses.RequestsMock() as vendor:
+            vendor.get(f"{TAVUS}/objectives", json={"data": [row], "total_count": 1})
+            vendor.get(f"{TAVUS}/guardrails", json={"data": [], "total_count": 0})
+            return state(outside.check_tavus_callbacks(patient(TAVUS_API_KEY=HUSH)))
+
+    ours = "https://{}.example.test/api/tavus/webhook?t={}"
+    assert found(ours.format("hooks", f"{HUSH}-1")) == "ok"
+    assert found(ours.format("older", f"{HUSH}-1")) == "fail"
+    assert found(ours.format("hooks", "another")) == "fail"
+    assert found(None) == "warn"
+    assert outside.check_tavus_callbacks(patient()) is None
 
 
 def test_dead_letters_are_told_of() -> None:
@@ -292,7 +467,7 @@ def test_wrong_settings_are_all_there_is(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_one_function_and_one_entry_make_a_check() -> None:
     assert {check.__name__ for check in CHECKS} == {
         name
-        for module in (setup, project, host)
+        for module in (setup, project, keys, operation, outside, host, realtime)
         for name in vars(module)
         if name.startswith("check_")
     }

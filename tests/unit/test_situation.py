@@ -16,7 +16,16 @@ from services.situation import Question, Situation
 from services.spool import Counts, Spool, SpoolBroken
 from tests.unit.test_metrics import samples
 
-BACKLOG = {"received": 1, "failed": 2, "unmatched": 3, "dead": 4, "oldest_due_seconds": 5.5}
+OPERATIONS = {
+    "database": {"received": 1, "failed": 2, "unmatched": 3, "dead": 4, "oldest_due_seconds": 5.5},
+    "deliveries": {"waiting": 6, "oldest_due_seconds": None, "disabled_endpoints": 7},
+    "processes": [
+        {"kind": "web", "host": "a", "silent_seconds": 8.0},
+        {"kind": "web", "host": "a", "silent_seconds": 3.0},
+        {"kind": "worker", "host": "b", "silent_seconds": 90.0},
+    ],
+    "realtime": {"changes_per_second": 1.5, "peak_per_second": 9.0, "since": None},
+}
 
 
 class FakeDatabase:
@@ -28,12 +37,12 @@ class FakeDatabase:
         self.hangs = threading.Event()
         self.hangs.set()
 
-    def backlog(self) -> dict[str, Any]:
+    def operations(self) -> dict[str, Any]:
         self.asked += 1
         self.hangs.wait()
         if self.is_away:
             raise Unavailable()
-        return BACKLOG
+        return OPERATIONS
 
 
 class FakeSpool:
@@ -60,15 +69,28 @@ def _breaker() -> Breaker:
     return Breaker(1, 60.0)
 
 
+def situation_of(
+    database: FakeDatabase,
+    breaker: Breaker,
+    spool: FakeSpool | None = None,
+    patience: float = 0.2,
+) -> Situation:
+    return Situation(
+        cast(Database, database),
+        breaker,
+        cast(Spool | None, spool),
+        realtime_limit=30,
+        patience=patience,
+    )
+
+
 def told(
     database: FakeDatabase, breaker: Breaker, spool: FakeSpool | None = None
 ) -> dict[str, float]:
-    situation = Situation(
-        cast(Database, database), breaker, cast(Spool | None, spool), patience=0.2
-    )
-    moment = samples(Metrics([]).exposition(situation.metrics()))
-    kinds = ("convohooks_database", "convohooks_inbox", "convohooks_dead", "convohooks_spool")
-    return {name: value for name, value in moment.items() if name.startswith(kinds)}
+    metrics = Metrics([])
+    moment = samples(metrics.exposition(situation_of(database, breaker, spool).metrics()))
+    counted = samples(metrics.exposition())
+    return {name: value for name, value in moment.items() if name not in counted}
 
 
 def open_circuit(breaker: Breaker) -> None:
@@ -87,6 +109,13 @@ def test_what_waits_is_told(database: FakeDatabase, breaker: Breaker) -> None:
         "convohooks_inbox_events{state=unmatched}": 3,
         "convohooks_dead_letters{}": 4,
         "convohooks_inbox_oldest_due_seconds{}": 5.5,
+        "convohooks_deliveries_waiting{}": 6,
+        "convohooks_delivery_oldest_due_seconds{}": 0,
+        "convohooks_endpoints_disabled{}": 7,
+        "convohooks_process_reported_seconds{host=a,kind=web}": 3,
+        "convohooks_process_reported_seconds{host=b,kind=worker}": 90,
+        "convohooks_realtime_changes_per_second{}": 1.5,
+        "convohooks_realtime_limit{}": 30,
         "convohooks_spool_up{}": 1,
         "convohooks_spool_events{}": 2,
         "convohooks_spool_unsendable{}": 1,
@@ -101,6 +130,7 @@ def test_what_is_away_is_left_out(database: FakeDatabase, breaker: Breaker) -> N
 
     assert told(database, breaker, spool) == {
         "convohooks_database_up{}": 0,
+        "convohooks_realtime_limit{}": 30,
         "convohooks_spool_up{}": 0,
     }
     assert breaker.state == "closed"
@@ -108,7 +138,7 @@ def test_what_is_away_is_left_out(database: FakeDatabase, breaker: Breaker) -> N
 
 def test_hanging_database_holds_nobody_up(database: FakeDatabase, breaker: Breaker) -> None:
     database.hangs.clear()
-    situation = Situation(cast(Database, database), breaker, None, patience=0.2)
+    situation = situation_of(database, breaker)
 
     started = time.monotonic()
     for _ in range(3):
@@ -123,12 +153,15 @@ def test_hanging_database_holds_nobody_up(database: FakeDatabase, breaker: Break
 def test_open_circuit_is_respected(database: FakeDatabase, breaker: Breaker) -> None:
     open_circuit(breaker)
 
-    assert told(database, breaker) == {"convohooks_database_up{}": 0}
+    assert told(database, breaker) == {
+        "convohooks_database_up{}": 0,
+        "convohooks_realtime_limit{}": 30,
+    }
     assert database.asked == 0
 
 
 def test_open_circuit_spares_the_wait(database: FakeDatabase, breaker: Breaker) -> None:
-    situation = Situation(cast(Database, database), breaker, None, patience=5)
+    situation = situation_of(database, breaker, patience=5)
     database.hangs.clear()
     situation._ask_database()
     open_circuit(breaker)

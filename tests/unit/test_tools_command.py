@@ -154,7 +154,7 @@ def test_a_persona_that_is_not_there_is_a_sentence(tavus: FakeTavus) -> None:
     ("name", "value", "sentence"),
     [
         ("PUBLIC_BASE_URL", "http://127.0.0.1:8000", "PUBLIC_BASE_URL"),
-        ("TAVUS_API_KEY", "", "TAVUS_API_KEY is missing"),
+        ("TAVUS_API_KEY", "", "TAVUS_API_KEY is not set"),
         ("TAVUS_TOOL_SECRET", "", "TAVUS_TOOL_SECRET"),
         ("TAVUS_API_KEY", "wrong", "does not accept"),
     ],

@@ -29,6 +29,12 @@ QUIET = """
     where state in ('received', 'failed', 'dead')
 """
 
+A_WORKER = """
+    select public.report_process(jsonb_build_object(
+        'process_id', gen_random_uuid(), 'kind', 'worker', 'host', 'test', 'started_at', now()
+    ))
+"""
+
 Doctor = Callable[..., CompletedProcess[str]]
 
 
@@ -44,6 +50,7 @@ def _port(stack: LocalStack) -> Iterator[str]:
 def _doctor(stack: LocalStack, port: str, db: psycopg.Connection, tmp_path: Path) -> Doctor:
     """Runs the command with the settings of `make dev`, but for what is named."""
     db.execute(QUIET)
+    db.execute(A_WORKER)
     own = {**os.environ, **stack.env(), **SETTINGS, "PORT": port, "COLUMNS": "250"}
 
     def run(*arguments: str, **env: str) -> CompletedProcess[str]:
@@ -74,7 +81,7 @@ def changed(db: psycopg.Connection, change: str, back: str) -> Iterator[None]:
 def test_what_make_dev_runs_is_all_ok(doctor: Doctor) -> None:
     done = doctor("--json")
 
-    assert {name: f["seen"] for name, f in findings(done).items() if f["state"] != "ok"} == {}
+    assert {name: f["seen"] for name, f in findings(done).items() if f["state"] not in ("ok", "skip")} == {}
     assert json.loads(done.stdout)["ok"] is True
     assert done.returncode == 0
     assert len(findings(done)) >= 12

@@ -169,15 +169,15 @@ def test_only_dead_events_can_be_purged(
 
 def command(stack: LocalStack, *arguments: str) -> CompletedProcess[str]:
     env = {**os.environ, **stack.env(), "COLUMNS": "200"}
-    return convohooks("events", *arguments, env=env)
+    return convohooks(*arguments, env=env)
 
 
 def test_command_line_does_the_same(
     stack: LocalStack, db: psycopg.Connection, conversation: str
 ) -> None:
-    told = json.loads(command(stack, "list", "--conversation", conversation, "--json").stdout)
-    table = command(stack, "list", "--conversation", conversation).stdout
-    shown = command(stack, "show", told[0]["id"]).stdout
+    told = json.loads(command(stack, "events", "list", "--conversation", conversation, "--json").stdout)
+    table = command(stack, "events", "list", "--conversation", conversation).stdout
+    shown = command(stack, "events", "show", told[0]["id"]).stdout
     replayed = command(stack, "replay", told[0]["id"], "--json").stdout
 
     assert [event["state"] for event in told] == ["dead"]
@@ -190,8 +190,8 @@ def test_command_line_does_the_same(
 def test_command_line_purges_after_asking(
     stack: LocalStack, db: psycopg.Connection, conversation: str
 ) -> None:
-    unconfirmed = command(stack, "purge", "--conversation", conversation)
-    confirmed = command(stack, "purge", "--conversation", conversation, "--yes")
+    unconfirmed = command(stack, "events", "purge", "--conversation", conversation)
+    confirmed = command(stack, "events", "purge", "--conversation", conversation, "--yes")
 
     assert unconfirmed.returncode == 1
     assert confirmed.stdout == "1 purged.\n"
@@ -199,9 +199,126 @@ def test_command_line_purges_after_asking(
 
 
 def test_command_line_says_what_is_wrong(stack: LocalStack) -> None:
-    wrong = command(stack, "list", "--state", "gone")
-    unknown = command(stack, "show", str(uuid.uuid4()))
+    wrong = command(stack, "events", "list", "--state", "gone")
+    unknown = command(stack, "events", "show", str(uuid.uuid4()))
 
-    assert (wrong.returncode, unknown.returncode) == (1, 1)
+    assert (wrong.returncode, unknown.returncode) == (2, 1)
     assert "state" in wrong.stderr
     assert "There is no event" in unknown.stderr
+
+
+def test_text_is_searched_for_in_bodies_in_any_case(
+    caller: Caller, admin: Account, conversation: str
+) -> None:
+    ours = {"conversation_id": conversation}
+
+    found = listed(caller, admin, **ours, text="LINE 2")
+
+    assert [event["state"] for event in found["data"]] == ["dead"]
+    assert (found["next"], found["searched_to"]) == (None, None)
+    assert listed(caller, admin, **ours, text="%")["data"] == []
+    assert listed(caller, admin, **ours, text="line 9")["data"] == []
+
+
+def test_text_is_found_in_a_body_that_is_no_utf8(
+    caller: Caller, admin: Account, db: psycopg.Connection, conversation: str
+) -> None:
+    db.execute(
+        "update private.webhook_inbox set body = %s where conversation_id = %s and state = 'dead'",
+        [b"\xff\xfe needle \x00", conversation],
+    )
+
+    found = listed(caller, admin, conversation_id=conversation, text="NEEDLE")
+
+    assert len(found["data"]) == 1
+
+
+def test_a_search_says_where_it_stopped_and_goes_on_from_there(
+    caller: Caller, admin: Account, db: psycopg.Connection
+) -> None:
+    conversation = new_conversation_id()
+    db.execute(
+        "insert into private.webhook_inbox (source, event_key, event_type, conversation_id, body,"
+        " body_sha256, state) select 'tavus', %s || n, 'x', %s,"
+        " case n when 1 then 'needle'::bytea else 'hay'::bytea end, '', 'ignored'"
+        " from generate_series(1, 20005) n",
+        [conversation, conversation],
+    )
+    wanted = {"conversation_id": conversation, "text": "needle"}
+
+    first = listed(caller, admin, **wanted)
+    second = listed(caller, admin, **wanted, before=first["next"])
+
+    assert (first["data"], first["searched_to"] is not None) == ([], True)
+    assert [event["event_type"] for event in second["data"]] == ["x"]
+    assert (second["next"], second["searched_to"]) == (None, None)
+
+
+def test_several_events_are_named_by_their_ids(
+    caller: Caller, admin: Account, db: psycopg.Connection, conversation: str
+) -> None:
+    ids = [event["id"] for event in listed(caller, admin, conversation_id=conversation)["data"]]
+
+    found = listed(caller, admin, ids=",".join(ids[:2]))
+    replayed = caller.http.post(f"{URL}/replay", json={"ids": ids}, headers=admin.headers)
+    purged = caller.http.delete(URL, params={"ids": ",".join(ids)}, headers=admin.headers)
+
+    assert [event["id"] for event in found["data"]] == ids[:2]
+    assert replayed.json() == {"replayed": 1}, "only what is dead, unless another state is named"
+    assert purged.json() == {"purged": 0}
+    assert states(db, conversation) == ["processed", "received", "processed"]
+
+
+@pytest.mark.parametrize("ids", ["", "x", f"{NOBODY},", ",".join([NOBODY] * 101)])
+def test_ids_that_are_none_are_refused(caller: Caller, admin: Account, ids: str) -> None:
+    answer = caller.http.get(URL, params={"ids": ids}, headers=admin.headers)
+
+    assert answer.status_code == 400
+    assert "ids" in answer.json()["detail"]
+
+
+def test_a_filter_by_position_cannot_be_smuggled_in(caller: Caller, admin: Account) -> None:
+    answer = caller.http.get(URL, params={"from_seq": "1"}, headers=admin.headers)
+
+    assert answer.status_code == 400
+
+
+def test_shown_event_tells_what_its_handler_writes(
+    caller: Caller, admin: Account, db: psycopg.Connection, conversation: str
+) -> None:
+    [dead] = listed(caller, admin, conversation_id=conversation, state="dead")["data"]
+    [before] = rows(db, "select count(*) from public.conversation_messages")
+
+    event = caller.http.get(f"{URL}/{dead['id']}", headers=admin.headers).json()
+
+    assert event["effects_error"] is None
+    assert [message["content"] for message in event["effects"]["messages"]] == ["line 2"]
+    [shown] = event["effects"]["projections"]
+    assert shown["event_type"] == "conversation.utterance"
+    assert event["projection"]["event_data"] == shown["event_data"]
+    assert rows(db, "select count(*) from public.conversation_messages") == [before]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("body = '[]'", "object"),
+        ("source = 'nobody'", "No provider"),
+        ("body = '', pruned_at = now()", "removed"),
+    ],
+)
+def test_why_an_event_has_no_effects_is_told(
+    caller: Caller,
+    admin: Account,
+    db: psycopg.Connection,
+    conversation: str,
+    change: str,
+    told: str,
+) -> None:
+    [dead] = listed(caller, admin, conversation_id=conversation, state="dead")["data"]
+    db.execute(f"update private.webhook_inbox set {change} where id = %s", [dead["id"]])  # type: ignore[call-overload]
+
+    event = caller.http.get(f"{URL}/{dead['id']}", headers=admin.headers).json()
+
+    assert event["effects"] is None
+    assert told in event["effects_error"]

@@ -11,6 +11,7 @@ import httpx
 import psycopg
 import pytest
 
+from services.local.ports import HOST, free_port
 from services.local.stack import LocalStack
 from tests.database.events import new_conversation_id
 from tests.forwarder import Forwarder, Mode
@@ -180,3 +181,58 @@ def test_processes_tell_their_sum(start: Start, tmp_path: Path) -> None:
     assert (folder / "spool.db").exists()
     service.stop()
     assert not list(folder.glob("gauge_live*"))
+
+
+def test_port_of_its_own_wants_no_token_and_serves_nothing_else(start: Start) -> None:
+    port = free_port()
+    _, caller = start(METRICS_PORT=str(port))
+    claims = {
+        "Host": f"{HOST}:{port}",
+        "X-Forwarded-Port": str(port),
+        "X-Forwarded-For": HOST,
+        "X-Forwarded-Host": f"{HOST}:{port}",
+        "Forwarded": f"for={HOST};host={HOST}:{port}",
+    }
+
+    with httpx.Client(base_url=f"http://{HOST}:{port}") as here:
+        told = here.get("/metrics")
+        others = [here.get(path) for path in ("/health", "/ready", "/", "/metrics/x", "/live/x")]
+        sent = here.post("/api/tavus/webhook", content=b"{}")
+    elsewhere = caller.http.get("/metrics", headers=claims)
+
+    assert told.status_code == 200
+    assert samples(told.content)["convohooks_database_up{}"] == 1
+    assert {answer.status_code for answer in [*others, sent]} == {404}
+    assert elsewhere.status_code == 401
+    assert caller.http.get("/health").status_code == 200
+
+
+def test_port_of_its_own_opens_no_other_door(start: Start) -> None:
+    port = free_port()
+    _, caller = start(METRICS_PORT=str(port), METRICS_TOKEN="")
+
+    with httpx.Client(base_url=f"http://{HOST}:{port}") as here:
+        assert here.get("/metrics").status_code == 200
+    claim = {"Host": f"{HOST}:{port}"}
+    assert caller.http.get("/metrics", headers=claim).status_code == 404
+    assert caller.http.get("/metrics", headers={**BEARER, **claim}).status_code == 404
+
+
+def test_latency_is_counted_where_effects_are_committed(start: Start) -> None:
+    _, caller = start()
+    event = joined(new_conversation_id())
+
+    caller.send(event)
+    caller.send(event)
+
+    assert scrape(caller)["convohooks_event_latency_seconds_count{source=tavus}"] == 1
+
+
+def test_processes_that_report_are_told_of(start: Start) -> None:
+    _, caller = start()
+
+    deadline = time.monotonic() + 15
+    while not (found := [n for n in scrape(caller) if "process_reported_seconds" in n]):
+        assert time.monotonic() < deadline
+
+    assert "kind=web" in found[0]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel
 
+from services.database import execute
 from services.outgoing.endpoint_request import (
     EndpointChange,
     NewEndpoint,
@@ -23,6 +24,7 @@ from services.web.api.deliveries import Delivery
 from services.wiring import Services
 
 URL = "/api/webhook-endpoints"
+LATELY = timedelta(days=1)
 
 Shown = dict[str, Any]
 
@@ -46,6 +48,16 @@ class Endpoint(BaseModel):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+class Health(BaseModel):
+    """How an endpoint has done: attempts of the last day, and the last of all that are kept."""
+
+    endpoint_id: UUID
+    delivered: int
+    failed: int
+    last_delivered_at: datetime | None
+    last_failed_at: datetime | None
 
 
 class NewlyMade(Endpoint):
@@ -86,6 +98,13 @@ def blueprint(services: Services) -> Blueprint:
         reads = services.database.as_person(caller(services).token)
         query = read(PageQuery, request.args.to_dict(flat=True))
         return read_page(reads.from_("webhook_endpoints").select("*"), query, Endpoint)
+
+    @routes.get("/health")
+    def show_health() -> Shown:
+        reads = services.database.as_person(caller(services).token)
+        since = (datetime.now(UTC) - LATELY).isoformat()
+        found = execute(reads.rpc("endpoint_health", {"since": since})).data
+        return {"data": [Health.model_validate(row).model_dump(mode="json") for row in found]}
 
     @routes.get("/<uuid:endpoint_id>")
     def show_endpoint(endpoint_id: UUID) -> Shown:

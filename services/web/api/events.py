@@ -6,17 +6,25 @@ own token has shown them to be an admin.
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, request
 from pydantic import BaseModel, Field
 
+from services.database import Database
 from services.errors import NotFound
 from services.inbox import EventFilter, EventSummary, StoredEvent
+from services.providers.tavus_relay import RELAY
+from services.retelling import Retellings
 from services.validation import parse_object
 from services.web.api.arguments import read
 from services.web.api.caller import admin
 from services.wiring import Services
+
+SEARCHED = 20_000
+"""Events whose bodies one page of a search for a text looks at."""
 
 
 class EventQuery(EventFilter):
@@ -27,10 +35,22 @@ class EventQuery(EventFilter):
 
 
 class EventPage(BaseModel):
-    """A page of events, newest first; `next` is null on the last."""
+    """A page of events, newest first; `next` is null on the last.
+
+    A search for a text may end before it has looked at everything: `searched_to` is the time of the
+    event where it stopped, and `next` goes on from there.
+    """
 
     data: list[EventSummary]
     next: int | None
+    searched_to: datetime | None = None
+
+
+class ShownEvent(StoredEvent):
+    """An event with what its handler writes, or why it cannot."""
+
+    effects: Any
+    effects_error: str | None
 
 
 class Replayed(BaseModel):
@@ -49,6 +69,7 @@ def blueprint(services: Services) -> Blueprint:
     """Return the routes; every one of them is for admins."""
     routes = Blueprint("events", __name__, url_prefix="/api/webhook-events")
     database = services.database
+    retellings = Retellings(events=services.webhooks.events, providers=(*services.providers, RELAY))
 
     @routes.before_request
     def require_admin() -> None:
@@ -58,18 +79,17 @@ def blueprint(services: Services) -> Blueprint:
     @routes.get("")
     def list_events() -> dict[str, object]:
         query = read(EventQuery, request.args.to_dict(flat=True))
-        wanted = query.model_dump(mode="json", exclude_none=True, exclude={"limit", "before"})
-        rows = database.list_events(wanted, query.before, query.limit + 1)
-        data = [EventSummary.model_validate(row) for row in rows[: query.limit]]
-        following = data[-1].seq if len(rows) > query.limit else None
-        return EventPage(data=data, next=following).model_dump(mode="json")
+        return _page(database, query).model_dump(mode="json")
 
     @routes.get("/<uuid:event_id>")
     def show_event(event_id: UUID) -> dict[str, object]:
         row = database.show_event(event_id)
         if row is None:
             raise NotFound("There is no such event.")
-        return StoredEvent.read(row).model_dump(mode="json")
+        retelling = retellings.of(row)
+        told = StoredEvent.read(row).model_dump()
+        shown = ShownEvent(**told, effects=retelling.effects, effects_error=retelling.error)
+        return shown.model_dump(mode="json")
 
     @routes.post("/<uuid:event_id>/replay")
     def replay_event(event_id: UUID) -> dict[str, object]:
@@ -89,3 +109,18 @@ def blueprint(services: Services) -> Blueprint:
         return Purged(purged=database.purge_events(wanted.as_json())).model_dump()
 
     return routes
+
+
+def _page(database: Database, query: EventQuery) -> EventPage:
+    wanted = query.model_dump(mode="json", exclude_none=True, exclude={"limit", "before"})
+    end = None
+    if query.text is not None:
+        end = database.search_end(wanted, query.before, SEARCHED)
+        wanted |= {"from_seq": end["seq"]} if end else {}
+    rows = database.list_events(wanted, query.before, query.limit + 1)
+    data = [EventSummary.model_validate(row) for row in rows[: query.limit]]
+    if len(rows) > query.limit:
+        return EventPage(data=data, next=data[-1].seq)
+    if end is not None:
+        return EventPage(data=data, next=end["seq"], searched_to=end["received_at"])
+    return EventPage(data=data, next=None)

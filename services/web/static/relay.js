@@ -1,5 +1,4 @@
 /** Hands on what a call's browser hears, until it is stored. Knows no page, so any client can use it. */
-import { oneAtATime } from "./flight.js";
 
 const TYPES = new Set([
   "conversation.utterance",
@@ -140,4 +139,27 @@ async function answerOf(request) {
 function delayOf(failures, retryAfter) {
   const backoff = Math.min(RETRY_MS * 2 ** (failures - 1), LONGEST_RETRY_MS);
   return Math.max(backoff * (0.75 + Math.random() / 2), Number.isFinite(retryAfter) ? retryAfter : 0);
+}
+
+/** Return a function that runs `task` one at a time: asked while it runs, it runs once more after. */
+function oneAtATime(task) {
+  let running = null;
+  let again = false;
+
+  async function run() {
+    try {
+      do {
+        again = false;
+        await task();
+      } while (again);
+    } finally {
+      running = null;
+    }
+  }
+
+  return () => {
+    if (running) again = true;
+    else running = run();
+    return running;
+  };
 }

@@ -1,11 +1,10 @@
 /** The page of one conversation: what is followed, and where it is shown. */
 import { createCall } from "./call.js";
+import { watchConversation } from "./convohooks.js";
 import { announce, byId, showArea } from "./dom.js";
 import { NO_FACTS, showFacts } from "./facts.js";
 import { createLog } from "./log.js";
 import { createPlayer } from "./player.js";
-import { createRecords } from "./records.js";
-import { follow } from "./stream.js";
 
 const STATUS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", polling: "Offline, checking every 10 s" };
 
@@ -14,47 +13,48 @@ export function openConversation(client, conversationId, person) {
   const { log, player } = emptyPage();
   const visit = new AbortController();
   const { signal } = visit;
-  const records = createRecords(client, conversationId, { signal, onChange: show });
+  const known = { ...NO_FACTS };
   const call = createCall(client, conversationId, person.id, { signal });
   const earlier = byId("earlier");
   let hasEvents = false;
 
-  const stream = follow(client, conversationId, {
-    signal,
-    onEvents(rows, options) {
+  const watch = watchConversation(client, conversationId, {
+    onEvents(rows, about) {
       hasEvents = true;
-      log.add(rows, options);
-      player.show(rows, options);
-      if (!options.isHistory) records.reloadAfter(rows);
+      log.add(rows, about);
+      player.show(rows, about);
       showArea("conversation");
+      showEarlier();
     },
-    onConversation: (row) => (row ? records.take(row) : records.reload(["conversation"])),
-    onCaughtUp() {
-      earlier.hidden = !stream.hasEarlier();
-      records.reload();
-    },
+    onConversation: (conversation) => show({ conversation }),
+    onMessages: (messages) => show({ messages }),
+    onQualification: (qualification) => show({ qualification }),
+    onFeedback: (feedback) => show({ feedback }),
     onStatus: showStatus,
   });
 
-  function show(known) {
+  function show(news) {
+    Object.assign(known, news);
     showArea(known.conversation || hasEvents ? "conversation" : "nothing");
     showFacts(known);
     call.update(known.conversation);
   }
 
+  function showEarlier() {
+    earlier.hidden = !watch.hasEarlier;
+  }
+
   async function readEarlier() {
     earlier.disabled = true;
-    await stream.readEarlier().catch(() => {});
-    earlier.hidden = !stream.hasEarlier();
+    await watch.readEarlier().catch(() => {});
+    showEarlier();
     earlier.disabled = false;
   }
 
-  const refresh = () => document.visibilityState === "visible" && stream.refresh();
   earlier.addEventListener("click", readEarlier, { signal });
-  document.addEventListener("visibilitychange", refresh, { signal });
-  window.addEventListener("online", refresh, { signal });
 
   return () => {
+    watch.stop();
     visit.abort();
     showStatus(null);
     emptyPage();
@@ -70,7 +70,7 @@ function emptyPage() {
 
 function showStatus(status) {
   const place = byId("stream-status");
-  place.hidden = !status;
+  place.hidden = !STATUS[status];
   place.dataset.status = status ?? "";
   place.textContent = STATUS[status] ?? "";
 }

@@ -44,7 +44,7 @@ export function passes(filter, record) {
 }
 
 async function cast(sql, table, column, op, text) {
-  const texts = op === "in" ? splitList(text) : [text];
+  const texts = op === "in" ? splitList(text) : [unquoted(text)];
   const type = fullName(table);
   const records = texts.map((value) => ({ [column.name]: value }));
   const query = `
@@ -54,6 +54,11 @@ async function cast(sql, table, column, op, text) {
     throw wrong(`Error parsing \`filter\` params: ${error.message}`);
   });
   return op === "in" ? rows.map((row) => row.value) : rows[0].value;
+}
+
+// A value with a comma, a bracket, a quote or a backslash in it comes in double quotes.
+function unquoted(text) {
+  return /^".*"$/s.test(text) ? text.slice(1, -1).replace(/\\(.)/gs, "$1") : text;
 }
 
 function splitList(text) {

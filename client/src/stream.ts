@@ -1,0 +1,105 @@
+/** A channel of Realtime, joined until the signal is aborted: whatever ends it, another is opened. */
+import type { RealtimeChannel } from "@supabase/supabase-js";
+import { oneAtATime } from "./flight.ts";
+import type { Client } from "./query.ts";
+import type { Timing } from "./watch.ts";
+
+/** A change as Realtime tells of it. Without an id nothing of it may be read. */
+export interface Change {
+  eventType: "INSERT" | "UPDATE" | "DELETE";
+  new: Record<string, unknown>;
+  old: Record<string, unknown>;
+  errors: string[] | null;
+}
+
+export interface Binding {
+  event: "INSERT" | "*";
+  table: string;
+  filter?: string;
+  onChange(change: Change): void;
+}
+
+export interface StreamOptions {
+  name: string;
+  bindings: Binding[];
+  signal: AbortSignal;
+  timing: Timing;
+  onOpen(): void;
+  onLost(): void;
+  onError(error: Error): void;
+}
+
+const MOST_RETRIES = 5;
+let opened = 0;
+
+/** Join, and stay joined; returns how to join anew. */
+export function openStream(client: Client, options: StreamOptions): () => Promise<void> {
+  const { signal, timing } = options;
+  let channel: RealtimeChannel | null = null;
+  let failures = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const join = oneAtATime(async () => {
+    clearTimeout(timer);
+    leave();
+    // A channel is joined with the token that is there by then; without one it would see nothing.
+    await client.realtime.setAuth().catch(() => {});
+    if (signal.aborted) return;
+    after(timing.start);
+    channel = subscribe();
+  });
+
+  function after(delay: number): void {
+    clearTimeout(timer);
+    if (!signal.aborted) timer = setTimeout(join, delay);
+  }
+
+  function subscribe(): RealtimeChannel {
+    // Each channel has a topic of its own: the client knows one channel per topic.
+    const made = client.channel(`${options.name}:${(opened += 1)}`);
+    const isOurs = () => made === channel && !signal.aborted;
+    for (const { onChange, ...asked } of options.bindings) {
+      const deliver = (change: unknown) => isOurs() && onChange(change as Change);
+      made.on("postgres_changes" as never, { schema: "public", ...asked }, deliver);
+    }
+    made.on("system", {}, (said) => isOurs() && onSystem(said));
+    return made.subscribe((status, error) => isOurs() && onJoin(status, error));
+  }
+
+  // The join is answered seconds before the stream starts; only `system` says that it has.
+  function onSystem({ extension, status, message }: { extension: string; status: string; message?: string }): void {
+    if (extension !== "postgres_changes") return;
+    if (status !== "ok") return lose(timing.poll, new Error(message));
+    clearTimeout(timer);
+    failures = 0;
+    options.onOpen();
+  }
+
+  // After an error the client joins again by itself, but not when the channel was closed.
+  function onJoin(status: string, error?: Error): void {
+    if (status === "SUBSCRIBED") return;
+    client.realtime.setAuth().catch(() => {});
+    failures = Math.min(failures + 1, MOST_RETRIES);
+    // One loss is nothing to tell of: the status says it, and the next join mends it.
+    lose(status === "CLOSED" ? failures * timing.retry : timing.start, failures > 1 ? error : undefined);
+  }
+
+  function lose(delay: number, error?: Error): void {
+    after(delay);
+    options.onLost();
+    if (error) options.onError(error);
+  }
+
+  function leave(): void {
+    const left = channel;
+    channel = null;
+    if (left) client.removeChannel(left).catch(() => {});
+  }
+
+  signal.addEventListener("abort", () => {
+    clearTimeout(timer);
+    leave();
+  });
+  join();
+  return join;
+}

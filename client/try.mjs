@@ -1,0 +1,26 @@
+import fs from "node:fs";
+import { createClient } from "@supabase/supabase-js";
+import { watchConversation, watchEvents, watchRows } from "../services/web/static/convohooks.js";
+const s = JSON.parse(fs.readFileSync("/tmp/p7_stack.json"));
+const client = createClient(s.url, s.pub);
+const { data } = await client.auth.signInAnonymously();
+console.log("user", data.user.id);
+const id = "c" + Math.random().toString(16).slice(2);
+const log = (name) => (...a) => console.log(Date.now() % 100000, name, JSON.stringify(a).slice(0, 200));
+const w = watchConversation(client, id, { onEvents: log("events"), onConversation: log("conv"), onMessages: log("messages"), onToolCalls: log("tools"), onFeedback: log("feedback"), onQualification: log("q"), onStatus: log("status"), onError: (e) => console.log("ERR", e) });
+const w2 = watchEvents(client, { onEvents: log("all"), onStatus: log("all status"), onError: (e) => console.log("ERR2", e) });
+const w3 = watchRows(client, "conversations", { onRows: (rows) => console.log("rows", rows.map((r) => [r.conversation_id, r.version])), onStatus: log("rows status"), onError: (e) => console.log("ERR3", e) }, { orderBy: "created_at" });
+const admin = createClient(s.url, s.secret, { auth: { persistSession: false } });
+await new Promise((r) => setTimeout(r, 1500));
+const say = (t) => admin.from("processed_webhook_events").insert({ source: "tavus", conversation_id: id, event_type: "conversation.utterance", event_data: { t } }).then(({ error }) => error && console.log(error));
+await say("before known");
+await admin.from("conversations").insert({ conversation_id: id, user_id: data.user.id }).then(({ error }) => error && console.log(error));
+await say("after");
+await new Promise((r) => setTimeout(r, 1500));
+await fetch(s.url + "/local/realtime", { method: "POST", headers: { apikey: s.secret }, body: JSON.stringify({ drop: true }) });
+await say("dropped");
+await new Promise((r) => setTimeout(r, 4000));
+await client.auth.signOut();
+await new Promise((r) => setTimeout(r, 500));
+console.log(w.status, w2.status, w3.status, client.getChannels().length);
+process.exit()

@@ -1,0 +1,111 @@
+/** All that is known of one conversation, and what it is told meanwhile. */
+import { watchConversation, watchRows } from "/static/convohooks.js";
+import { createMessages } from "./messages.js";
+import { isUuid, quoted, rowsOf } from "./reads.js";
+import { NO_RECORDS } from "./timeline.js";
+
+const DELIVERIES = 200;
+const EVENTS = 500;
+
+/**
+ * Follow a conversation by its id here or its sender's until the signal is aborted. `onChange(records)` gets what is known:
+ * `isReady` says that there is a first sight of it, `isSettled` that all was read that had happened before.
+ * `onStatus(status, of)` hears of the live connections.
+ */
+export function followConversation(client, address, { signal, onChange, onStatus, onError }) {
+  const records = { ...NO_RECORDS, conversationId: null, isReady: false, isSettled: false };
+  const watches = new Map();
+
+  function know(change) {
+    if (signal.aborted) return;
+    Object.assign(records, change);
+    onChange(records);
+  }
+
+  function keep(name, watch) {
+    if (signal.aborted) watch.stop();
+    else watches.set(name, watch);
+  }
+
+  async function start() {
+    const row = await locate(client, address, signal);
+    if (signal.aborted) return;
+    take(row);
+    if (!row || row.conversation_id) talk(row?.conversation_id ?? address);
+    else awaitName(row);
+  }
+
+  function take(row) {
+    if (!row) return;
+    if (!watches.has("deliveries")) deliver(row.id);
+    know({ conversation: row });
+  }
+
+  function talk(conversationId) {
+    know({ conversationId });
+    const messages = createMessages(client, conversationId, { signal, onMessages: (messages) => know({ messages }), onError });
+    const handlers = {
+      onEvents: (rows) => know({ events: [...records.events, ...rows] }),
+      onConversation: take,
+      onMessages: messages.take,
+      // They are read after the messages: now no event is taken for what these say better.
+      onToolCalls: (toolCalls) => know({ toolCalls, isReady: true }),
+      onQualification: (qualification) => know({ qualification }),
+      onFeedback: (feedback) => know({ feedback }),
+      onError,
+      onStatus(status) {
+        onStatus(status, "conversation");
+        if (status === "live" || status === "polling") settle(watch, messages);
+      },
+    };
+    const watch = watchConversation(client, conversationId, handlers, { pageSize: EVENTS });
+    keep("talk", watch);
+  }
+
+  // A timeline with gaps would mislead: what came earlier is read to its end.
+  async function settle(watch, messages) {
+    try {
+      await messages.whenComplete();
+      while (watch.hasEarlier && !signal.aborted) await watch.readEarlier();
+    } catch (error) {
+      onError(error);
+    }
+    know({ isSettled: true });
+  }
+
+  function deliver(rowId) {
+    const asked = { column: "conversation_id", value: rowId, orderBy: "created_at", pageSize: DELIVERIES };
+    const onRows = (deliveries) => know({ deliveries });
+    keep("deliveries", watchRows(client, "webhook_deliveries", { onRows, onError, onStatus: (status) => onStatus(status, "deliveries") }, asked));
+  }
+
+  // Our row comes first, and its sender's name for it later.
+  function awaitName(row) {
+    const onRows = ([found]) => {
+      if (!found) return;
+      take(found);
+      if (!found.conversation_id || watches.has("talk")) return;
+      watches.get("row")?.stop();
+      talk(found.conversation_id);
+    };
+    const asked = { column: "id", value: row.id, orderBy: "created_at", pageSize: 1 };
+    keep("row", watchRows(client, "conversations", { onRows, onError, onStatus: (status) => onStatus(status, "conversation") }, asked));
+    know({ isReady: true, isSettled: true });
+  }
+
+  signal.addEventListener("abort", () => watches.forEach((watch) => watch.stop()));
+  return start();
+}
+
+/** Tell whether anything at all is known of a conversation. */
+export function isFound(records) {
+  const lists = ["events", "messages", "toolCalls", "qualification"];
+  return Boolean(records.conversation) || lists.some((name) => records[name].length > 0);
+}
+
+async function locate(client, address, signal) {
+  const named = `conversation_id.eq.${quoted(address)}`;
+  const rows = client.from("conversations").select("*").or(isUuid(address) ? `id.eq.${address},${named}` : named);
+  const found = await rowsOf(rows.limit(2).abortSignal(signal));
+  return found.find((row) => row.conversation_id === address) ?? found[0] ?? null;
+}

@@ -1,0 +1,2 @@
+/** The one place that names the copy of lit-html. */
+export * from "../vendor/lit-html-3.3.3.js";

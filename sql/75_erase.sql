@@ -1,0 +1,496 @@
+-- Erasing a person. What is to go is written down first, so that whoever is killed in the middle is followed by another.
+
+-- What names things that were erased, as SHA-256: a late call about one of them is to bring nothing back.
+create table if not exists private.erased (
+    mark bytea primary key,
+    erased_at timestamptz not null default now()
+);
+
+-- Each erasure, and afterwards how many rows it took out of which table.
+create table if not exists private.erasures (
+    id uuid primary key default gen_random_uuid(),
+    begun_at timestamptz not null default now(),
+    finished_at timestamptz,
+    counts jsonb not null default '{}'
+);
+
+-- What is still to be erased: {kind: conversation, conversation_id?, ref?} | {kind: event, id, rename?} | {kind: row, table, key}.
+create table if not exists private.erasure_items (
+    id bigint generated always as identity primary key,
+    erasure_id uuid not null references private.erasures (id) on delete cascade,
+    item jsonb not null
+);
+create index if not exists erasure_items_erasure_id_idx on private.erasure_items (erasure_id);
+
+-- Folders of Storage that are still to be emptied.
+create table if not exists private.erased_files (
+    id bigint generated always as identity primary key,
+    bucket text,
+    folder text not null,
+    due_at timestamptz not null default now(),
+    settles_at timestamptz not null default now(),
+    tries integer not null default 0,
+    last_error text
+);
+comment on column private.erased_files.bucket is 'Null for RECORDINGS_BUCKET.';
+comment on column private.erased_files.settles_at is 'Until then a copy that was on its way may still arrive: it is emptied once more.';
+create index if not exists erased_files_due_at_idx on private.erased_files (due_at);
+
+alter table private.erased enable row level security;
+alter table private.erasures enable row level security;
+alter table private.erasure_items enable row level security;
+alter table private.erased_files enable row level security;
+grant select, insert, update, delete on private.erased to service_role;
+grant select, insert, update, delete on private.erasures to service_role;
+grant select, insert, update, delete on private.erasure_items to service_role;
+grant select, insert, update, delete on private.erased_files to service_role;
+
+create or replace function private.mark_of(p_kind text, p_name text) returns bytea
+language sql immutable set search_path = '' as $$
+    select sha256(convert_to(p_kind || ':' || p_name, 'UTF8'))
+$$;
+revoke execute on function private.mark_of(text, text) from public, anon, authenticated;
+grant execute on function private.mark_of(text, text) to service_role;
+
+-- What names the thing that a record is of, or belongs to. In: the record's key and values.
+create or replace function private.names_of(p_told jsonb) returns setof text
+language sql immutable set search_path = '' as $$
+    select p_told ->> name
+    from unnest(array['call_sid', 'parent_call_sid', 'recording_sid', 'transcription_sid', 'transcription_key', 'message_sid',
+        'booking_key', 'rescheduled_from', 'request_key', 'stripe_id', 'payment_intent', 'invoice', 'subscription',
+        'notification_key']) name
+    where p_told ->> name is not null
+    union all
+    select concat_ws('/', p_told ->> 'source', p_told ->> 'message_id') where p_told ? 'message_id'
+$$;
+revoke execute on function private.names_of(jsonb) from public, anon, authenticated;
+grant execute on function private.names_of(jsonb) to service_role;
+
+-- Whether an event is about something that was erased.
+create or replace function private.is_erased(
+    p_conversation_id text, p_source text, p_event_key text, p_effects jsonb
+) returns boolean
+language plpgsql set search_path = '' as $$
+begin
+    -- Where nobody was ever erased, this is all that it costs.
+    if not exists (select from private.erased) then
+        return false;
+    end if;
+    return exists (
+        select from private.erased e where e.mark in (
+            private.mark_of('conversation', p_conversation_id), private.mark_of('event', p_source || ':' || p_event_key)
+        )
+    ) or exists (
+        select from jsonb_array_elements(p_effects -> 'records') told (record)
+        cross join lateral private.names_of((told.record -> 'values') || (told.record -> 'key')) name
+        join private.erased e on e.mark = private.mark_of('record', name)
+    );
+end
+$$;
+revoke execute on function private.is_erased(text, text, text, jsonb) from public, anon, authenticated;
+grant execute on function private.is_erased(text, text, text, jsonb) to service_role;
+
+-- Take note that a call came about something erased, without what it said.
+create or replace function private.ignore_erased(p_event jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    kept uuid;
+begin
+    -- A key that itself named the person is not to be stored again.
+    if not exists (
+        select from private.erased e
+        where e.mark = private.mark_of('event', (p_event ->> 'source') || ':' || (p_event ->> 'event_key'))
+    ) then
+        insert into private.webhook_inbox
+            (source, event_key, event_type, body, body_sha256, state, attempts, received_at, finished_at, pruned_at)
+        values (p_event ->> 'source', p_event ->> 'event_key', p_event ->> 'event_type', '', '', 'ignored', 1,
+            (p_event ->> 'received_at')::timestamptz, now(), now())
+        on conflict (source, event_key) do nothing returning id into kept;
+    end if;
+    return jsonb_strip_nulls(jsonb_build_object(
+        'outcome', case when kept is null then 'duplicate' else 'new' end, 'known', false, 'id', kept, 'state', 'ignored'
+    ));
+end
+$$;
+revoke execute on function private.ignore_erased(jsonb) from public, anon, authenticated;
+grant execute on function private.ignore_erased(jsonb) to service_role;
+
+-- Delete the rows of a table that a condition on $1 and $2 chooses. Out: {table: rows}, empty for none.
+create or replace function private.erase_where(p_table text, p_condition text, p_id text, p_ref uuid) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    n bigint;
+begin
+    execute format('delete from %s where %s', p_table, p_condition) using p_id, p_ref;
+    get diagnostics n = row_count;
+    return case when n = 0 then '{}' else jsonb_build_object(p_table, n) end;
+end
+$$;
+revoke execute on function private.erase_where(text, text, text, uuid) from public, anon, authenticated;
+grant execute on function private.erase_where(text, text, text, uuid) to service_role;
+
+-- The sum of two objects of counts.
+create or replace function private.add_counts(p_some jsonb, p_more jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+    select coalesce(jsonb_object_agg(name, n), '{}') from (
+        select c.key as name, sum(c.value::bigint) as n
+        from (select * from jsonb_each_text(p_some) union all select * from jsonb_each_text(p_more)) c group by c.key
+    ) summed
+$$;
+revoke execute on function private.add_counts(jsonb, jsonb) from public, anon, authenticated;
+grant execute on function private.add_counts(jsonb, jsonb) to service_role;
+
+-- Take out what an event said, and what was said of it; its key stays, so that a repeat is known. `p_rename` says that the key
+-- itself names the person.
+create or replace function private.erase_event(p_event uuid, p_rename boolean) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    counts jsonb := private.erase_where('private.event_attempts', 'event_id = $2', null, p_event);
+    n bigint;
+begin
+    if p_rename then
+        insert into private.erased (mark)
+        select private.mark_of('event', i.source || ':' || i.event_key) from private.webhook_inbox i where i.id = p_event
+        on conflict do nothing;
+    end if;
+    update private.webhook_inbox i
+    set body = '', body_sha256 = '', headers = '{}', effects = null, last_error = null, conversation_id = null, path = null,
+        state = 'ignored', claim_id = null, next_attempt_at = null, pruned_at = coalesce(i.pruned_at, now()),
+        finished_at = coalesce(i.finished_at, now()),
+        event_key = case when p_rename then 'erased:' || i.id else i.event_key end
+    where i.id = p_event and (p_rename or i.pruned_at is null or i.body <> '' or i.conversation_id is not null);
+    get diagnostics n = row_count;
+    return private.add_counts(counts, case when n = 0 then '{}' else jsonb_build_object('private.webhook_inbox', n) end);
+end
+$$;
+revoke execute on function private.erase_event(uuid, boolean) from public, anon, authenticated;
+grant execute on function private.erase_event(uuid, boolean) to service_role;
+
+-- Have what was copied to Storage removed: the copies of a conversation (or `twilio:<recording_sid>`), which lie in `p_folder`.
+create or replace function private.erase_copies(p_conversation_id text, p_folder text) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    n bigint;
+begin
+    insert into private.erased_files (bucket, folder, settles_at)
+    select substring(max(r.copied_url) from '/object/authenticated/([^/]+)/'), p_folder,
+        -- No copy takes longer than an hour, and its lease.
+        case when bool_or(r.claim_id is not null) then now() + interval '65 minutes' else now() end
+    from private.recording_copies r where r.conversation_id = p_conversation_id and r.tries > 0
+    having count(*) > 0;
+    get diagnostics n = row_count;
+    return private.add_counts(
+        case when n = 0 then '{}' else jsonb_build_object('storage folders', n) end,
+        private.erase_where('private.recording_copies', 'conversation_id = $1', p_conversation_id, null)
+    );
+end
+$$;
+revoke execute on function private.erase_copies(text, text) from public, anon, authenticated;
+grant execute on function private.erase_copies(text, text) to service_role;
+
+-- Remove what customers were told, or were to be told: by event, or all about a conversation.
+create or replace function private.erase_told(p_event uuid, p_conversation uuid) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    event uuid;
+    counts jsonb := '{}';
+begin
+    for event in
+        select o.id from private.outgoing_events o where o.id = p_event or o.conversation_id = p_conversation order by o.id
+    loop
+        counts := private.add_counts(counts, private.erase_where('public.delivery_attempts',
+            'delivery_id in (select d.id from public.webhook_deliveries d where d.event_id = $2)', null, event));
+        counts := private.add_counts(counts, private.erase_where('public.webhook_deliveries', 'event_id = $2', null, event));
+        counts := private.add_counts(counts, private.erase_where('private.outgoing_events', 'id = $2', null, event));
+    end loop;
+    return counts;
+end
+$$;
+revoke execute on function private.erase_told(uuid, uuid) from public, anon, authenticated;
+grant execute on function private.erase_told(uuid, uuid) to service_role;
+
+-- Erase a conversation, by its sender's id, our row's, or both.
+create or replace function private.erase_conversation(p_conversation_id text, p_ref uuid) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    named text := coalesce(p_conversation_id, (select c.conversation_id from public.conversations c where c.id = p_ref));
+    our_row uuid := coalesce(p_ref, (select c.id from public.conversations c where c.conversation_id = p_conversation_id));
+    counts jsonb := '{}';
+    event uuid;
+    step record;
+begin
+    if named is not null then
+        perform private.lock_conversation(named);
+        insert into private.erased (mark) values (private.mark_of('conversation', named)) on conflict do nothing;
+    end if;
+    perform from public.conversations c where c.id = our_row for update;
+    counts := private.erase_copies(named, coalesce(our_row::text, named));
+    for event in select i.id from private.webhook_inbox i where i.conversation_id = named order by i.seq loop
+        counts := private.add_counts(counts, private.erase_event(event, false));
+    end loop;
+    counts := private.add_counts(counts, private.erase_told(null, our_row));
+    for step in
+        select * from (values
+            ('public.webhook_endpoints', 'conversation_id = $2'),
+            ('private.feedback_analyses', 'conversation_id = $2'),
+            ('public.feedback_sessions', 'conversation_id = $2'),
+            ('public.qualification_data', 'conversation_id = $1'),
+            ('private.objective_completions', 'conversation_id = $1'),
+            ('public.tool_calls', 'conversation_id = $1'),
+            ('private.tool_runs', 'conversation_id = $1'),
+            ('private.message_annotations', 'conversation_id = $1'),
+            ('public.conversation_messages', 'conversation_id = $1'),
+            ('private.record_facts', '(record_table, key) in (select ''received_messages'', jsonb_build_object('
+                '''source'', m.source, ''message_id'', m.message_id) from public.received_messages m where m.conversation_id = $1)'),
+            ('public.received_messages', 'conversation_id = $1'),
+            ('private.conversation_facts', 'conversation_id = $1'),
+            ('public.processed_webhook_events', 'conversation_id = $1'),
+            -- One that may still run at its sender is looked for, to be ended there; the row holds nothing of what was said.
+            ('private.conversation_calls', 'ref = $2 and next_look_at is null'),
+            ('public.conversations', 'id = $2'),
+            -- After the conversation, whose trigger makes it.
+            ('private.reconciliations', 'conversation_id = $1')
+        ) as steps (place, condition)
+    loop
+        counts := private.add_counts(counts, private.erase_where(step.place, step.condition, named, our_row));
+    end loop;
+    update private.conversation_calls a set request_key = null, request_hash = null where a.ref = our_row;
+    return counts;
+end
+$$;
+revoke execute on function private.erase_conversation(text, uuid) from public, anon, authenticated;
+grant execute on function private.erase_conversation(text, uuid) to service_role;
+
+-- The tables that are searched for a person, and whose rows may go one by one.
+create or replace function private.is_searched(p_table text) returns boolean
+language sql immutable set search_path = '' as $$
+    select p_table = any(array[
+        'private.webhook_inbox', 'private.event_attempts', 'private.rejected_events', 'private.outgoing_events',
+        'public.webhook_deliveries', 'public.delivery_attempts', 'public.conversations', 'public.conversation_messages',
+        'public.tool_calls', 'private.tool_runs', 'public.qualification_data', 'private.objective_completions',
+        'public.feedback_sessions', 'private.feedback_analyses', 'public.processed_webhook_events',
+        'private.conversation_facts', 'private.reconciliations', 'public.calls', 'public.call_recordings',
+        'public.call_transcriptions', 'public.sms_messages', 'private.recording_copies', 'public.bookings',
+        'public.notifications', 'public.payments', 'public.received_messages'
+    ])
+$$;
+revoke execute on function private.is_searched(text) from public, anon, authenticated;
+grant execute on function private.is_searched(text) to service_role;
+
+-- Delete one row of a table, with what hangs on it. In: the table, and the columns that name the row.
+create or replace function private.erase_row(p_table text, p_key jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    counts jsonb := '{}';
+    gone jsonb;
+    facts_key jsonb;
+begin
+    if not private.is_searched(p_table) or p_table = 'private.webhook_inbox' or p_key = '{}' then
+        raise exception 'No row of % is erased alone.', p_table;
+    end if;
+    if p_table = 'private.outgoing_events' then
+        return private.erase_told((p_key ->> 'id')::uuid, null);
+    elsif p_table = 'private.recording_copies' then
+        return private.erase_copies(p_key ->> 'conversation_id', coalesce(
+            (select c.id::text from public.conversations c where c.conversation_id = p_key ->> 'conversation_id'),
+            (select r.id::text from public.call_recordings r where 'twilio:' || r.recording_sid = p_key ->> 'conversation_id'),
+            p_key ->> 'conversation_id'
+        ));
+    end if;
+    execute format('delete from %1$s t using jsonb_populate_record(null::%1$s, $1) k where %2$s returning to_jsonb(t)', p_table,
+        (select string_agg(format('t.%1$I = k.%1$I', c), ' and ') from jsonb_object_keys(p_key) c)) using p_key into gone;
+    if gone is null then
+        return counts;
+    end if;
+    counts := jsonb_build_object(p_table, 1);
+    if p_table = 'public.call_recordings' then
+        counts := private.add_counts(counts, private.erase_copies('twilio:' || (gone ->> 'recording_sid'), gone ->> 'id'));
+    end if;
+    select jsonb_object_agg(c, gone -> c) into facts_key
+    from private.record_tables t, unnest(t.key_columns) c where t.name = split_part(p_table, '.', 2);
+    if facts_key is not null then
+        delete from private.record_facts f where f.record_table = split_part(p_table, '.', 2) and f.key = facts_key;
+        if found then
+            counts := private.add_counts(counts, '{"private.record_facts": 1}');
+        end if;
+    end if;
+    return counts;
+end
+$$;
+revoke execute on function private.erase_row(text, jsonb) from public, anon, authenticated;
+grant execute on function private.erase_row(text, jsonb) to service_role;
+
+create or replace function private.erase_item(p_item jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+    return case p_item ->> 'kind'
+        when 'conversation' then private.erase_conversation(p_item ->> 'conversation_id', (p_item ->> 'ref')::uuid)
+        when 'event' then private.erase_event((p_item ->> 'id')::uuid, coalesce((p_item ->> 'rename')::boolean, false))
+        else private.erase_row(p_item ->> 'table', p_item -> 'key')
+    end;
+end
+$$;
+revoke execute on function private.erase_item(jsonb) from public, anon, authenticated;
+grant execute on function private.erase_item(jsonb) to service_role;
+
+-- Say how many rows of which table some items would take away, by taking them away and thinking better of it.
+create or replace function public.rehearse_erasure(items jsonb) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    item jsonb;
+    counts jsonb := '{}';
+begin
+    begin
+        for item in select * from jsonb_array_elements(items) loop
+            counts := private.add_counts(counts, private.erase_item(item));
+        end loop;
+        raise exception using errcode = 'ER000';
+    exception when sqlstate 'ER000' then
+        null;
+    end;
+    return counts;
+end
+$$;
+revoke execute on function public.rehearse_erasure(jsonb) from public, anon, authenticated;
+grant execute on function public.rehearse_erasure(jsonb) to service_role;
+
+-- Write down what is to be erased. In: the items, in the order in which they are to go, and the names of records (see names_of)
+-- that are not to come back. Out: the erasure's id.
+create or replace function public.begin_erasure(items jsonb, names jsonb) returns uuid
+language plpgsql security invoker set search_path = '' as $$
+declare
+    begun uuid;
+begin
+    insert into private.erasures default values returning id into begun;
+    insert into private.erasure_items (erasure_id, item) select begun, i.value from jsonb_array_elements(items) i;
+    insert into private.erased (mark)
+    select private.mark_of('record', n.value) from jsonb_array_elements_text(names) n
+    union
+    select private.mark_of('conversation', i.value ->> 'conversation_id') from jsonb_array_elements(items) i
+    where i.value ->> 'conversation_id' is not null
+    on conflict do nothing;
+    return begun;
+end
+$$;
+revoke execute on function public.begin_erasure(jsonb, jsonb) from public, anon, authenticated;
+grant execute on function public.begin_erasure(jsonb, jsonb) to service_role;
+
+-- Erase the next items of whatever was begun, `most` at most. Out: {counts, left}; counts of this call alone. Who is in the
+-- middle of it elsewhere is waited for.
+create or replace function public.continue_erasures(most integer) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    next_one record;
+    gone jsonb;
+    gone_in_all jsonb := '{}';
+begin
+    perform pg_advisory_xact_lock(hashtextextended('erasures', 3));
+    for next_one in select i.* from private.erasure_items i order by i.id limit most loop
+        gone := private.erase_item(next_one.item);
+        gone_in_all := private.add_counts(gone_in_all, gone);
+        update private.erasures e set counts = private.add_counts(e.counts, gone) where e.id = next_one.erasure_id;
+        delete from private.erasure_items i where i.id = next_one.id;
+        exit when clock_timestamp() > now() + interval '3 seconds';
+    end loop;
+    update private.erasures e set finished_at = now()
+    where e.finished_at is null and not exists (select from private.erasure_items i where i.erasure_id = e.id);
+    return jsonb_build_object('counts', gone_in_all, 'left', (select count(*) from private.erasure_items));
+end
+$$;
+revoke execute on function public.continue_erasures(integer) from public, anon, authenticated;
+grant execute on function public.continue_erasures(integer) to service_role;
+
+-- Folders of Storage that are due to be emptied, given out for five minutes. Out: a JSON array of {id, bucket, folder}.
+create or replace function public.claim_erased_files(most integer) returns jsonb
+language sql security invoker set search_path = '' as $$
+    with due as materialized (
+        select f.id from private.erased_files f where f.due_at <= now() order by f.due_at limit most for update skip locked
+    ), claimed as (
+        update private.erased_files f set due_at = now() + interval '5 minutes', tries = f.tries + 1
+        from due where f.id = due.id returning f.*
+    )
+    select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'bucket', c.bucket, 'folder', c.folder) order by c.id), '[]')
+    from claimed c
+$$;
+revoke execute on function public.claim_erased_files(integer) from public, anon, authenticated;
+grant execute on function public.claim_erased_files(integer) to service_role;
+
+-- A folder is empty, or could not be emptied. Out: how many folders are left in all.
+create or replace function public.finish_erased_files(file bigint, error text) returns bigint
+language plpgsql security invoker set search_path = '' as $$
+begin
+    delete from private.erased_files f where f.id = file and error is null and f.settles_at <= now();
+    update private.erased_files f
+    set last_error = error, due_at = case
+        when error is null then f.settles_at
+        else now() + least(f.tries * f.tries, 60) * interval '1 minute'
+    end
+    where f.id = file;
+    return (select count(*) from private.erased_files);
+end
+$$;
+revoke execute on function public.finish_erased_files(bigint, text) from public, anon, authenticated;
+grant execute on function public.finish_erased_files(bigint, text) to service_role;
+
+-- The rows of a table in which a pattern occurs, block by block for so many seconds. The pattern may find too much: the caller
+-- looks closer. Out: {rows: [row, its `body` in base64], next: the block to go on from, null at the end, blocks}.
+create or replace function public.search_rows(place text, pattern text, first_block bigint, seconds double precision) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+    step constant integer := 16;
+    block bigint := first_block;
+    blocks bigint;
+    found_rows jsonb := '[]';
+    more jsonb;
+    has_body boolean := place in ('private.webhook_inbox', 'private.rejected_events');
+    query text;
+begin
+    if not private.is_searched(place) then
+        raise exception 'Nobody is looked for in %.', place;
+    end if;
+    blocks := pg_relation_size(place::regclass) / current_setting('block_size')::bigint;
+    query := format(case when has_body then
+        'select coalesce(jsonb_agg(to_jsonb(t) || jsonb_build_object(''body'', translate(encode(t.body, ''base64''), E''\n'', ''''))), ''[]'') '
+        'from %s t where t.ctid >= $1 and t.ctid < $2 '
+        'and (private.body_text(t.body) ~* $3 or ((to_jsonb(t) - ''body'')::text) ~* $3)'
+    else
+        'select coalesce(jsonb_agg(to_jsonb(t)), ''[]'') from %s t where t.ctid >= $1 and t.ctid < $2 and to_jsonb(t)::text ~* $3'
+    end, place);
+    while block < blocks and clock_timestamp() < now() + make_interval(secs => seconds) and jsonb_array_length(found_rows) < 200 loop
+        execute query using format('(%s,0)', block)::tid, format('(%s,0)', block + step)::tid, pattern into more;
+        found_rows := found_rows || more;
+        block := block + step;
+    end loop;
+    return jsonb_build_object('rows', found_rows, 'next', case when block < blocks then block end, 'blocks', blocks);
+end
+$$;
+revoke execute on function public.search_rows(text, text, bigint, double precision) from public, anon, authenticated;
+grant execute on function public.search_rows(text, text, bigint, double precision) to service_role;
+
+-- The accounts with an address or number. It reads what only Auth may.
+create or replace function private.accounts_with(p_email text, p_phone text) returns setof uuid
+language sql stable security definer set search_path = '' as $$
+    select u.id from auth.users u
+    where lower(u.email) = lower(p_email) or ltrim(to_jsonb(u) ->> 'phone', '+') = ltrim(p_phone, '+')
+$$;
+revoke execute on function private.accounts_with(text, text) from public, anon, authenticated;
+grant execute on function private.accounts_with(text, text) to service_role;
+
+-- The conversations of a name (the sender's id, or our row's), or of the accounts with an address or number. Out: a JSON array
+-- of {conversation_id, ref}; and whether a number is one of ours.
+create or replace function public.find_conversations(name text, email text, phone text) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+begin
+    return jsonb_build_object(
+        'conversations', (
+            select coalesce(jsonb_agg(jsonb_build_object('conversation_id', c.conversation_id, 'ref', c.id)), '[]')
+            from public.conversations c
+            where c.conversation_id = name or c.id::text = lower(name)
+                or c.user_id in (select private.accounts_with(find_conversations.email, find_conversations.phone))
+        ),
+        'is_ours', exists (select from public.phone_numbers p where p.phone_number = find_conversations.phone)
+    );
+end
+$$;
+revoke execute on function public.find_conversations(text, text, text) from public, anon, authenticated;
+grant execute on function public.find_conversations(text, text, text) to service_role;

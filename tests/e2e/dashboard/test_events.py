@@ -1,0 +1,258 @@
+"""The list of events: live, filtered by its address, calm while somebody reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import httpx
+import psycopg
+from playwright.sync_api import expect
+
+from services.local.stack import LocalStack
+from tests.e2e.accounts import Account
+from tests.e2e.callbacks import utterance
+from tests.e2e.dashboard.browsing import Operator, look
+from tests.e2e.dashboard.conftest import Dashboard
+from tests.e2e.dashboard.inbox import empty_inbox, inbox_id, let_fail, say
+from tests.e2e.rows import create_conversation, show_event
+from tests.web.caller import Caller
+from tests.web.people import sign_up
+
+EVENTS = "/dashboard/events"
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+
+
+def of(conversation: str) -> str:
+    return f"{EVENTS}?conversation_id={conversation}"
+
+
+def test_event_appears_without_reload(
+    dashboard: Dashboard, admin: Account, caller: Caller, db: psycopg.Connection
+) -> None:
+    conversation = create_conversation(db, None)
+    operator = dashboard(admin, EVENTS)
+    operator.wait_until("Live")
+
+    say(caller, conversation, "Here I am.")
+
+    expect(operator.row(conversation)).to_have_count(1)
+    expect(operator.row(conversation)).to_contain_text("conversation.utterance")
+    expect(operator.row(conversation)).to_contain_text("Processed")
+
+
+def test_list_in_all_its_states(
+    dashboard: Dashboard, admin: Account, caller: Caller, db: psycopg.Connection
+) -> None:
+    conversation = create_conversation(db, None)
+    for number in range(14):
+        say(caller, conversation, f"Line {number} of the talk")
+    let_fail(db, inbox_id(db, "Line 3 of the talk"))
+    let_fail(db, inbox_id(db, "Line 5 of the talk"), "failed")
+    say(caller, "c-nobody-knows", "Who are you?")
+
+    operator = dashboard(admin, EVENTS)
+
+    expect(operator.row("Odd number")).to_have_count(2)
+    expect(operator.row("Unmatched")).to_have_count(1)
+    operator.wait_until("Live")
+    look(operator.page, "events")
+
+
+def test_filters_live_in_the_address(
+    dashboard: Dashboard, admin: Account, caller: Caller, db: psycopg.Connection
+) -> None:
+    conversation = create_conversation(db, None)
+    say(caller, conversation, "I like apples.")
+    say(caller, conversation, "I like pears.")
+    let_fail(db, inbox_id(db, "apples"))
+    operator = dashboard(admin, of(conversation))
+    expect(operator.row("conversation.utterance")).to_have_count(2)
+
+    operator.page.get_by_label("State").select_option("dead")
+    expect(operator.row("conversation.utterance")).to_have_count(1)
+    assert "state=dead" in operator.page.url
+
+    operator.page.reload()
+    expect(operator.row("conversation.utterance")).to_have_count(1)
+    expect(operator.page.get_by_label("State")).to_have_value("dead")
+
+    operator.page.go_back()
+    expect(operator.row("conversation.utterance")).to_have_count(2)
+    expect(operator.page.get_by_label("State")).to_have_value("")
+
+    operator.page.get_by_label("Text in the body").fill("PEARS")
+    expect(operator.row("conversation.utterance")).to_have_count(1)
+    expect(operator.row("Processed")).to_have_count(1)
+    operator.page.get_by_role("button", name="Clear").click()
+    expect(operator.page).to_have_url(re.compile(r"/events$"))
+
+
+def test_typing_is_not_disturbed_by_new_rows(
+    dashboard: Dashboard, admin: Account, caller: Caller, db: psycopg.Connection
+) -> None:
+    conversation = create_conversation(db, None)
+    operator = dashboard(admin, of(conversation))
+    operator.wait_until("Live")
+    field = operator.page.get_by_label("Text in the body")
+
+    field.press_sequentially("hello ", delay=60)
+    say(caller, conversation, "hello world, said somebody")
+    expect(operator.row(conversation)).to_have_count(1)
+    field.press_sequentially("world", delay=60)
+
+    expect(field).to_have_value("hello world")
+    expect(field).to_be_focused()
+    expect(operator.row(conversation)).to_have_count(1)
+
+
+def test_rows_wait_while_somebody_reads(
+    dashboard: Dashboard, admin: Account, caller: Caller, db: psycopg.Connection
+) -> None:
+    conversation = create_conversation(db, None)
+    say(caller, conversation, "The first.")
+    operator = dashboard(admin, of(conversation))
+    operator.wait_until("Live")
+    operator.row(conversation).first.hover()
+
+    say(caller, conversation, "The second.")
+
+    pill = operator.page.get_by_role("button", name="1 new event")
+    expect(pill).to_be_visible()
+    expect(operator.row(conversation)).to_have_count(1)
+    pill.click()
+    expect(operator.row(conversation)).to_have_count(2)
+
+
+def test_paused_list_holds_new_rows_until_resumed(
+    dashboard: Dashboard, admin: Account, caller: Caller, db: psycopg.Connection
+) -> None:
+    conversation = create_conversation(db, None)
+    operator = dashboard(admin, of(conversation))
+    operator.wait_until("Live")
+    operator.page.get_by_role("button", name="Pause").click()
+
+    for number in range(3):
+        say(caller, conversation, f"Number {number}")
+
+    expect(operator.page.get_by_role("button", name="3 new events")).to_be_visible()
+    expect(operator.row(conversation)).to_have_count(0)
+    operator.page.get_by_role("button", name="Resume").click()
+    expect(operator.row(conversation)).to_have_count(3)
+
+
+def test_list_catches_up_after_a_lost_connection(
+    dashboard: Dashboard,
+    admin: Account,
+    caller: Caller,
+    db: psycopg.Connection,
+    turn_realtime: Callable[..., None],
+) -> None:
+    conversation = create_conversation(db, None)
+    operator = dashboard(admin, of(conversation))
+    operator.wait_until("Live")
+    turn_realtime(system_delay_ms=4000, drop=True)
+
+    operator.wait_until("Reconnecting")
+    say(caller, conversation, "While you were away.")
+
+    operator.wait_until("Live")
+    expect(operator.row(conversation)).to_have_count(1)
+
+
+def test_earlier_events_are_a_button_away(
+    dashboard: Dashboard, admin: Account, db: psycopg.Connection, person: Account
+) -> None:
+    conversation = create_conversation(db, person.id)
+    for number in range(70):
+        show_event(db, conversation, "conversation.utterance", speech=f"No {number}")
+    operator = dashboard(person, of(conversation))
+    expect(operator.row(conversation)).to_have_count(50)
+
+    operator.page.get_by_role("button", name="Show earlier events").click()
+
+    expect(operator.row(conversation)).to_have_count(70)
+
+
+def test_a_person_sees_their_own_events_live_and_no_others(
+    dashboard: Dashboard, person: Account, admin: Account, caller: Caller, db: psycopg.Connection
+) -> None:
+    own, foreign = create_conversation(db, person.id), create_conversation(db, admin.id)
+    say(caller, foreign, "A secret.")
+    operator = dashboard(person, EVENTS)
+    expect(operator.page.get_by_text("No events yet")).to_be_visible()
+    operator.wait_until("Live")
+
+    say(caller, foreign, "Another secret.")
+    say(caller, own, "My own words.")
+
+    expect(operator.row(own)).to_have_count(1)
+    expect(operator.row(foreign)).to_have_count(0)
+    expect(operator.page.get_by_role("link", name="Dead letters")).to_have_count(0)
+    look(operator.page, "events-of-a-person")
+
+
+def test_first_run_shows_how_to_send_and_turns_into_the_list(
+    dashboard: Dashboard, admin: Account, caller: Caller, db: psycopg.Connection
+) -> None:
+    conversation = create_conversation(db, None)
+    empty_inbox(db)
+    operator = dashboard(admin, EVENTS)
+    expect(operator.page.get_by_text("convohooks send tavus")).to_be_visible()
+    expect(operator.page.get_by_text("/api/tavus/webhook")).to_be_visible()
+    look(operator.page, "first-run")
+
+    say(caller, conversation, "Hello there.")
+
+    expect(operator.row(conversation)).to_have_count(1)
+    expect(operator.page.get_by_text("convohooks send tavus")).to_have_count(0)
+
+
+def test_hostile_texts_stay_texts(
+    dashboard: Dashboard, admin: Account, caller: Caller, db: psycopg.Connection
+) -> None:
+    payload = {**utterance("c-hostile", HOSTILE), "event_type": HOSTILE}
+    assert caller.send(payload).status_code == 200
+    let_fail(db, inbox_id(db, "onerror=alert(1)"), "failed", f"{HOSTILE}\nError: {HOSTILE}")
+
+    operator = dashboard(admin, of("c-hostile"))
+
+    row = operator.row("<script>")
+    expect(row).to_have_count(1)
+    expect(operator.page.locator("#page img, #page script")).to_have_count(0)
+    row.get_by_role("link", name="<img").click()
+    expect(operator.title).to_have_text(HOSTILE)
+    expect(operator.page.locator("#page img, #page script")).to_have_count(0)
+
+
+def test_a_stranger_is_shown_a_closed_door(
+    dashboard: Dashboard, person: Account, stack: LocalStack, live_url: str
+) -> None:
+    operator = dashboard(person, "/dashboard").expect_problem("403")
+
+    operator.open("/dashboard/dead-letters")
+
+    expect(operator.page.get_by_text("This is for admins only")).to_be_visible()
+    headers = sign_up(stack).headers
+    answers = [
+        httpx.get(f"{live_url}/api/webhook-events", params=query, headers=headers)
+        for query in ({}, {"text": "a"}, {"ids": "6d0b8a14-3c5e-4f7a-9b21-0c4d8e2f6a17"})
+    ]
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+
+
+def test_lost_sign_in_keeps_the_address(
+    dashboard: Dashboard, admin: Account, caller: Caller, db: psycopg.Connection
+) -> None:
+    conversation = create_conversation(db, None)
+    say(caller, conversation, "Still here.")
+    operator: Operator = dashboard(admin, of(conversation))
+    expect(operator.row(conversation)).to_have_count(1)
+
+    operator.page.get_by_role("button", name="Sign out").click()
+    expect(operator.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(operator.page.locator("#page")).not_to_contain_text(conversation)
+    operator.sign_in(admin)
+
+    expect(operator.row(conversation)).to_have_count(1)
+    assert operator.page.url.endswith(of(conversation))

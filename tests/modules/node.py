@@ -1,0 +1,34 @@
+"""Calls functions of the dashboard's modules that need no browser."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from services.local import checkout
+from services.local.toolchain import node
+
+MODULES = checkout.ROOT / "services" / "web" / "static" / "dashboard"
+CALL = """
+import { readFileSync } from "node:fs";
+const [path, name] = process.argv.slice(1);
+const module = await import(path);
+const answer = module[name](...JSON.parse(readFileSync(0, "utf8")));
+process.stdout.write(JSON.stringify(answer ?? null));
+"""
+
+
+def call(module: str, function: str, *arguments: Any) -> Any:
+    """Return what an exported function of a module answers, by way of JSON."""
+    path: Path = MODULES / module
+    told = subprocess.run(
+        [node(), "--input-type=module", "-e", CALL, path.as_uri(), function],
+        input=json.dumps(arguments),
+        capture_output=True,
+        check=True,
+        text=True,
+        env={"TZ": "UTC", "NODE_NO_WARNINGS": "1"},
+    )
+    return json.loads(told.stdout)

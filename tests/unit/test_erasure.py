@@ -1,0 +1,140 @@
+"""services/erasure_subject.py: who is named, and who only looks like them."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import pytest
+
+from services import erasure_subject as subjects
+from services.errors import Unprocessable
+
+ADA = subjects.email("Ada.L+x@Example.test ")
+NUMBER = subjects.phone("+1 (555) 000-0001")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ada.l+x@example.test",
+        "ADA.L+X@EXAMPLE.TEST",
+        "mailto:ada.l+x@example.test?subject=x",
+        "Ada <ada.l+x@example.test>, and others",
+        "'ada.l+x@example.test'",
+        "Write to ada.l+x@example.test.",
+        "to:ada.l%2Bx%40example.test",
+        "name=x&email=ada.l%2Bx%40example.test&y=1",
+        '{"email": "ada.l\\u002bx\\u0040example.test"}',
+        '{"arguments": "{\\"email\\": \\"ada.l+x@example.test\\"}"}',
+        'cut off: "said":"me:\\nada.l+x@example.test\\n',
+    ],
+)
+def test_an_address_is_known_however_it_is_written(text: str) -> None:
+    assert ADA.is_named_in({"some": [{"where": text}]})
+    assert re.search(ADA.pattern, text, re.IGNORECASE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ada.l@example.test",
+        "l+x@example.test",
+        "xada.l+x@example.test",
+        "x.ada.l+x@example.test",
+        "x-ada.l+x@example.test",
+        "o'ada.l+x@example.test",
+        "ada.l+x@example.tests",
+        "ada.l+x@example.test.evil.test",
+        "ada.l+x@example-test",
+        "ada-l+x@example.test",
+        "%61ada.l+x@example.test",
+        "ünada.l+x@example.test",
+    ],
+)
+def test_another_address_is_not(text: str) -> None:
+    assert not ADA.is_named_in({"some": [{"where": text}]})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+15550000001",
+        "+1 555 000 0001",
+        "+1 (555) 000-0001, please",
+        "tel:+1-555-000-0001;ext=2",
+        "whatsapp:+15550000001",
+        "sip:+15550000001@pbx.example.test",
+        "15550000001@s.whatsapp.example",
+        "0015550000001",
+        "15550000001",
+        "From=%2B15550000001&To=%2B15550000009",
+        "From=+15550000001&To=+15550000009",
+        "+1\u00a0555\u00a0000\u00a00001",
+    ],
+)
+def test_a_number_is_known_however_it_is_written(text: str) -> None:
+    assert NUMBER.is_named_in([text])
+    assert re.search(NUMBER.pattern, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+155500000012",
+        "+1555000000",
+        "+915550000001",
+        "+1 555 000 00012",
+        "at 15550000001 in a row of digits",
+        "order 15550000001-7",
+        "(555) 000-0001",
+        "1555000000.1",
+        "+1 555 0000 0002",
+    ],
+)
+def test_another_number_is_not(text: str) -> None:
+    assert not NUMBER.is_named_in([text])
+    assert not NUMBER.is_named_in([15550000001, 1555000000.1])
+
+
+def test_numbers_of_a_body_are_no_telephone_numbers() -> None:
+    assert not subjects.phone("+1772347555").is_named_in('{"created": 1772347555}')
+    assert subjects.phone("+1772347555").is_named_in('{"From": "1772347555"}')
+
+
+def test_names_of_things_are_whole_words() -> None:
+    call = subjects.identifier("https://api.example.test/invitees/a1a1")
+
+    assert call.is_named_in("see https:\\/\\/api.example.test\\/invitees\\/a1a1 there")
+    assert not call.is_named_in("https://api.example.test/invitees/a1a1b")
+    assert not call.is_named_in("xhttps://api.example.test/invitees/a1a1")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "before"),
+    [("utf-8", b""), ("utf-8", b"\xff"), ("utf-16-le", b""), ("utf-16-be", b"")],
+)
+def test_bodies_of_any_encoding_are_read(encoding: str, before: bytes) -> None:
+    body = '{"a": "ada.l+x@example.test"}'.encode(encoding)
+
+    assert ADA.is_named_in(subjects.body_of(base64.b64encode(before + body).decode()))
+
+
+ODD = ("{" * 5000, "[" * 100_000, '"' + "\\" * 4001, "%" * 4000, "=" * 4000, "\\u12", "\x00\ud800")
+
+
+@pytest.mark.parametrize("told", ODD, ids=range(len(ODD)))
+def test_odd_texts_are_survived(told: str) -> None:
+    assert not ADA.is_named_in(told)
+
+
+@pytest.mark.parametrize("text", ["", "@", "a@b", "a b@example.test", "a@example.test,b@x.test"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(Unprocessable):
+        subjects.email(text)
+
+
+@pytest.mark.parametrize("text", ["", "+", "555 0001", "+0155500000", "+1555x000001", "+1" * 20])
+def test_what_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(Unprocessable):
+        subjects.phone(text)

@@ -1,0 +1,422 @@
+"""/api/webhooks/{statistics,senders,logs} and /api/operations: who is told what."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from services.local.stack import LocalStack
+from services.tally import SECONDS, Tally
+from tests.database.events import make_conversation, new_conversation_id
+from tests.stack import start_service
+from tests.web.caller import SETTINGS, Caller, joined, utterance
+from tests.web.people import Account, make_admin, sign_up
+
+STATISTICS = "/api/webhooks/statistics"
+SENDERS = "/api/webhooks/senders"
+LOGS = "/api/webhooks/logs"
+OPERATIONS = "/api/operations"
+
+
+@pytest.fixture(name="admin")
+def _admin(stack: LocalStack, db: psycopg.Connection) -> Account:
+    account = sign_up(stack)
+    make_admin(db, account)
+    return account
+
+
+@pytest.fixture(name="own")
+def _own(stack: LocalStack) -> Iterator[Caller]:
+    """A service of a test's own, whose counts are known."""
+    service = start_service(stack, **{**SETTINGS, "STRIPE_WEBHOOK_SECRET": ""})
+    with httpx.Client(base_url=service.url, timeout=30) as http:
+        yield Caller(http)
+    service.kill()
+
+
+@pytest.fixture(name="no_counts")
+def _no_counts(db: psycopg.Connection) -> None:
+    db.execute("delete from private.webhook_minutes")
+    db.execute("delete from public.delivery_attempts")
+
+
+def asked(caller: Caller, account: Account, path: str, **query: Any) -> dict[str, Any]:
+    answer = caller.http.get(path, params=query, headers=account.headers)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def until(told: Callable[[], Any]) -> Any:
+    """Ask until there is something true to see: a process reports every ten seconds."""
+    deadline = time.monotonic() + 30
+    while not (seen := told()):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return seen
+
+
+def report(db: psycopg.Connection, tally: Tally, **more: Any) -> None:
+    """Report as a process does."""
+    told = {
+        "process_id": str(uuid.uuid4()),
+        "kind": "web",
+        "host": "a.example.test",
+        "started_at": "2026-03-01T06:45:47Z",
+        "facts": {"breaker": "closed"},
+        "minutes": tally.take(),
+        **more,
+    }
+    db.execute("select public.report_process(%s)", [Jsonb(told)])
+
+
+@pytest.mark.parametrize("path", [SENDERS, LOGS, OPERATIONS])
+def test_only_admins_see_the_whole(
+    stack: LocalStack, caller: Caller, admin: Account, path: str
+) -> None:
+    stranger = caller.http.get(path)
+    person = caller.http.get(path, headers=sign_up(stack).headers)
+    guest = caller.http.get(path, headers=sign_up(stack, anonymous=True).headers)
+    welcome = caller.http.get(path, headers=admin.headers)
+
+    assert (stranger.status_code, person.status_code, guest.status_code) == (401, 403, 403)
+    assert welcome.status_code == 200
+    assert "RateLimit-Remaining" in welcome.headers
+
+
+def test_statistics_want_a_person(caller: Caller) -> None:
+    assert caller.http.get(STATISTICS).status_code == 401
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "2", "1e9", "1000000000", "²", "24.0", "x", ""])
+def test_statistics_are_of_an_hour_a_day_or_a_week(
+    caller: Caller, admin: Account, hours: str
+) -> None:
+    answer = caller.http.get(STATISTICS, params={"hours": hours}, headers=admin.headers)
+
+    assert answer.status_code == 400
+    assert "hours" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"hours": "0"},
+        {"hours": "-1"},
+        {"hours": "1e9"},
+        {"hours": "999999999999999999999"},
+        {"limit": "0"},
+        {"limit": "201"},
+        {"before": "-1"},
+        {"before": str(2**63)},
+        {"state": "gone"},
+        {"source": ""},
+        {"source": "x" * 256},
+        {"sourse": "tavus"},
+    ],
+)
+def test_wrong_question_of_the_logs_is_400_and_named(
+    caller: Caller, admin: Account, query: dict[str, str]
+) -> None:
+    answer = caller.http.get(LOGS, params=query, headers=admin.headers)
+
+    assert answer.status_code == 400
+    assert next(iter(query)) in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "steps", "seconds"), [(1, 60, 60), (24, 96, 900), (168, 168, 3600)]
+)
+def test_all_series_have_a_value_for_each_step(
+    caller: Caller, admin: Account, db: psycopg.Connection, hours: int, steps: int, seconds: int
+) -> None:
+    tally = Tally(["tavus"])
+    tally.received("tavus", "new", 0.02)
+    report(db, tally)
+
+    told = asked(caller, admin, STATISTICS, hours=hours)
+
+    source, deliveries = told["sources"]["tavus"], told["deliveries"]
+    series = [told["times"], told["retries"], *source.values(), *deliveries.values()]
+    assert {len(values) for values in series} == {steps}
+    assert told["step_seconds"] == seconds
+    assert told["since"] == told["times"][0]
+    assert told["times"][-1] <= told["until"]
+    assert source["received"][-1] >= 1
+
+
+@pytest.mark.usefixtures("no_counts")
+def test_counts_of_processes_add_up(caller: Caller, admin: Account, db: psycopg.Connection) -> None:
+    first, second = Tally(["tavus", "stripe"]), Tally(["tavus", "stripe"])
+    for _ in range(95):
+        first.received("tavus", "new", 0.004)
+    for _ in range(5):
+        second.received("tavus", "failed", 0.9)
+    second.refused("tavus", 400)
+    second.refused("tavus", 503)
+    second.refused("stripe", 401)
+    second.retried("tavus")
+    report(db, first)
+    report(db, second)
+
+    told = asked(caller, admin, STATISTICS, hours=1)
+
+    assert told["is_admin"] is True
+    assert list(told["sources"]) == ["tavus"]
+    assert sum(told["sources"]["tavus"]["received"]) == 102
+    assert sum(told["sources"]["tavus"]["failed"]) == 7
+    assert sum(told["retries"]) == 1
+    totals = told["totals"]
+    assert (totals["received"], totals["failed"], totals["retries"]) == (102, 7, 1)
+    assert totals["success_rate"] == round(95 / 102, 4)
+    assert 2.5 <= totals["p50_ms"] <= 5
+    assert 2.5 <= totals["p95_ms"] <= 5
+
+
+@pytest.mark.usefixtures("no_counts")
+def test_report_that_is_told_twice_or_late_counts_once(
+    caller: Caller, admin: Account, db: psycopg.Connection
+) -> None:
+    tally, process = Tally(["tavus"]), str(uuid.uuid4())
+    tally.received("tavus", "new", 0.01)
+    early = tally.take()
+    tally.received("tavus", "new", 0.01)
+    late = tally.take()
+
+    for minutes in (early, late, late, early):
+        report(db, tally, process_id=process, minutes=minutes)
+
+    assert asked(caller, admin, STATISTICS, hours=1)["totals"]["received"] == 2
+
+
+def test_person_sees_what_is_theirs(
+    stack: LocalStack, caller: Caller, db: psycopg.Connection
+) -> None:
+    person, other = sign_up(stack, anonymous=True), sign_up(stack)
+    theirs, another = new_conversation_id(), new_conversation_id()
+    make_conversation(db, theirs, user_id=person.id)
+    make_conversation(db, another, user_id=other.id)
+    caller.send(joined(theirs))
+    caller.send(joined(another))
+    caller.send(joined(new_conversation_id()))
+
+    told = asked(caller, person, STATISTICS, hours=1)
+
+    assert told["is_admin"] is False
+    assert list(told["sources"]) == ["tavus"]
+    assert sum(told["sources"]["tavus"]["received"]) == 1
+    assert told["totals"]["received"] == 1
+    assert told["totals"]["failed"] == 0
+    assert told["totals"]["p50_ms"] > 0
+    assert sum(told["retries"]) == 0
+
+
+def test_admin_is_asked_for_at_each_call(
+    stack: LocalStack, caller: Caller, db: psycopg.Connection
+) -> None:
+    person = sign_up(stack)
+    make_admin(db, person)
+    before = asked(caller, person, STATISTICS)
+    db.execute("update public.profiles set role = 'user' where id = %s", [person.id])
+
+    after = asked(caller, person, STATISTICS)
+
+    assert (before["is_admin"], after["is_admin"]) == (True, False)
+    assert after["sources"] == {}
+
+
+def test_people_cannot_ask_the_database_for_everything(stack: LocalStack) -> None:
+    headers = {"apikey": stack.publishable_key, **sign_up(stack).headers}
+    arguments = {"since": "2026-01-01T00:00:00Z", "step_seconds": 60, "bounds": SECONDS}
+
+    refused = [
+        httpx.post(f"{stack.url}/rest/v1/rpc/{name}", json=asking, headers=headers, verify=False)
+        for name, asking in {
+            "webhook_statistics": arguments,
+            "webhook_senders": {"sources": ["tavus"], "since": "2026-01-01T00:00:00Z"},
+            "summarize_logs": {"wanted_source": None, "since": "2026-01-01T00:00:00Z"},
+            "operations": {},
+            "measure_realtime": {},
+        }.items()
+    ]
+
+    assert {answer.status_code for answer in refused} == {403}
+
+
+@pytest.mark.usefixtures("no_counts")
+def test_service_counts_and_reports_on_its_own(
+    own: Caller, admin: Account, db: psycopg.Connection
+) -> None:
+    event = joined(new_conversation_id())
+    own.send(event)
+    own.send(event)
+    own.send({"event_type": "conversation.utterance"})
+    own.send(event, query={"t": "x"})
+
+    [tavus] = until(
+        lambda: [
+            sender
+            for sender in asked(own, admin, SENDERS)["data"]
+            if sender["source"] == "tavus" and sender["received_24h"] == 2
+        ]
+    )
+    senders = {sender["source"]: sender for sender in asked(own, admin, SENDERS)["data"]}
+
+    assert tavus["paths"][0] == "/api/tavus/webhook"
+    assert tavus["duplicates_24h"] == 1
+    assert tavus["rejected_24h"] == 1
+    assert tavus["unauthentic_24h"] == 1
+    assert tavus["success_rate"] == round(2 / 3, 4)
+    assert tavus["last_seen_at"] is not None
+    assert tavus["p95_ms"] > 0
+    assert tavus["configured"] is True
+    assert senders["twilio"]["configured"] is True
+    assert senders["stripe"]["configured"] is False
+    assert senders["stripe"]["last_seen_at"] is None
+    assert senders["stripe"]["success_rate"] is None
+
+
+def test_process_is_told_of_while_it_lives_and_not_once_it_has_ended(
+    stack: LocalStack, caller: Caller, admin: Account, db: psycopg.Connection
+) -> None:
+    db.execute("delete from private.process_reports")
+    service = start_service(stack, **SETTINGS, SPOOL_PATH=str(stack.state.folder / "own.db"))
+
+    [process] = until(lambda: asked(caller, admin, OPERATIONS)["processes"])
+    service.stop()
+    left = [
+        other
+        for other in asked(caller, admin, OPERATIONS)["processes"]
+        if other["started_at"] == process["started_at"]
+    ]
+
+    assert (process["kind"], process["alive"]) == ("web", True)
+    assert process["facts"]["breaker"] == "closed"
+    assert process["facts"]["spooled"] == 0
+    assert left == []
+
+
+def test_process_that_was_killed_is_told_of_until_another_takes_its_place(
+    caller: Caller, admin: Account, db: psycopg.Connection
+) -> None:
+    host = f"{uuid.uuid4().hex[:8]}.example.test"
+
+    def processes() -> list[bool]:
+        told = asked(caller, admin, OPERATIONS)["processes"]
+        return [process["alive"] for process in told if process["host"] == host]
+
+    report(db, Tally(), host=host)
+    db.execute(
+        "update private.process_reports set reported_at = now() - interval '1 minute'"
+        " where host = %s",
+        [host],
+    )
+    silent = processes()
+    report(db, Tally(), host=host, started_at="2026-03-01T07:00:00Z")
+
+    assert silent == [False]
+    assert processes() == [True]
+
+
+def test_operations_tell_what_waits(caller: Caller, admin: Account, db: psycopg.Connection) -> None:
+    before = asked(caller, admin, OPERATIONS)
+    caller.send(joined(new_conversation_id()))
+
+    after = asked(caller, admin, OPERATIONS)
+
+    assert after["database"]["unmatched"] == before["database"]["unmatched"] + 1
+    assert set(after["deliveries"]) == {"waiting", "oldest_due_seconds", "disabled_endpoints"}
+    assert after["realtime"]["limit"] == 30
+    assert isinstance(after["incidents"], list)
+
+
+def fail(db: psycopg.Connection, conversation: str, error: str) -> None:
+    db.execute(
+        "insert into private.event_attempts (event_id, attempt, error)"
+        " select id, 1, %s from private.webhook_inbox where conversation_id = %s limit 1",
+        [error, conversation],
+    )
+
+
+@pytest.mark.usefixtures("no_counts")
+def test_logs_tell_of_events_and_what_they_add_up_to(
+    caller: Caller, admin: Account, db: psycopg.Connection
+) -> None:
+    conversation = new_conversation_id()
+    make_conversation(db, conversation)
+    for seq in (1, 2, 3):
+        caller.send(utterance(conversation, seq))
+    db.execute(
+        "update private.webhook_inbox set state = 'dead' where conversation_id = %s"
+        " and event_key like '%%seq:2'",
+        [conversation],
+    )
+    tally = Tally(["tavus"])
+    for outcome in ("new", "new", "new", "failed", "duplicate"):
+        tally.received("tavus", outcome, 0.02)
+    tally.refused("tavus", 400)
+    report(db, tally)
+
+    told = asked(caller, admin, LOGS, source="tavus", limit=3, hours=1)
+
+    assert [log["success"] for log in told["logs"]] == [True, False, True]
+    assert {log["conversation_id"] for log in told["logs"]} == {conversation}
+    metrics = told["metrics"]
+    assert metrics["received"] >= 5
+    assert metrics["average_processing_ms"] > 0
+    assert told["summary"]["success_rate"] < 1
+
+
+def test_pages_of_logs_follow_each_other(
+    caller: Caller, admin: Account, db: psycopg.Connection
+) -> None:
+    conversation = new_conversation_id()
+    make_conversation(db, conversation)
+    for seq in range(5):
+        caller.send(utterance(conversation, seq))
+
+    first = asked(caller, admin, LOGS, limit=3)
+    second = asked(caller, admin, LOGS, limit=3, before=first["next"])
+
+    seqs = [log["seq"] for log in first["logs"] + second["logs"]]
+    assert len(seqs) == 6
+    assert seqs == sorted(set(seqs), reverse=True)
+
+
+def test_unknown_source_has_no_logs(caller: Caller, admin: Account) -> None:
+    told = asked(caller, admin, LOGS, source="' or 1=1 --")
+
+    assert told["logs"] == []
+    assert told["metrics"]["received"] == 0
+    assert told["metrics"]["average_processing_ms"] is None
+    assert told["summary"] == {"total_events": 0, "success_rate": None, "common_errors": []}
+    assert told["next"] is None
+
+
+def test_same_fault_counts_as_one(caller: Caller, admin: Account, db: psycopg.Connection) -> None:
+    conversation = new_conversation_id()
+    make_conversation(db, conversation)
+    caller.send(utterance(conversation, 1))
+    db.execute("delete from private.event_attempts")
+    db.execute("delete from private.rejected_events")
+    for n in range(3):
+        fail(
+            db, conversation, f"Traceback …\n  line {n}\nKeyError: 'field {n} of {uuid.uuid4()}'\n"
+        )
+    fail(db, conversation, 'null value in column "score" of relation "x1" violates a constraint')
+    caller.send({"event_type": "conversation.utterance"})
+
+    errors = asked(caller, admin, LOGS)["summary"]["common_errors"]
+
+    assert (errors[0]["error"], errors[0]["times"]) == ("KeyError: '…'", 3)
+    assert 'null value in column "…" of relation "…" violates a constraint' in [
+        error["error"] for error in errors
+    ]
+    assert len(errors) == 3
