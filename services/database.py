@@ -137,7 +137,10 @@ class Database:
         return cast(dict[str, Any] | None, self.call("search_end", arguments))
 
     def show_event(self, event_id: UUID) -> dict[str, Any] | None:
-        """Return one event of the inbox with its body (base64) and its failed attempts."""
+        """Return one event of the inbox with its body (base64) and its failed attempts.
+
+        It is named by its id or by that of its row of `processed_webhook_events`.
+        """
         return cast(dict[str, Any] | None, self.call("show_event", {"event_id": str(event_id)}))
 
     def replay_events(self, wanted: Mapping[str, Any]) -> int:

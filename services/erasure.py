@@ -10,12 +10,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import structlog
 
 from services import erasure_spool
 from services.database import Database
+from services.erasure_places import Item
 from services.erasure_search import Plan, Search
 from services.erasure_subject import Subject
 from services.errors import ConvohooksError, Unavailable
@@ -26,7 +28,8 @@ EVERY = 60.0
 """Seconds between two looks of a worker for what was left undone."""
 STEP = 50
 """Items that one call erases."""
-REHEARSED = 10
+REHEARSED = {"conversation": 3}
+"""How many one call rehearses: a conversation's events are looked for in the whole inbox."""
 TRIES = 5
 PASSES = 3
 """Looks for what arrived while the search was under way."""
@@ -60,7 +63,7 @@ class Erasure:
         """Return what there is of somebody and would go; nothing changes. Raises Unavailable."""
         plan = Search(database=self.database, progress=tell).find(subject)
         counts: Counter[str] = Counter()
-        for items in _batches(plan.items, REHEARSED):
+        for items in _batches(plan.items):
             tell("counting")
             counts.update(self._patiently("rehearse_erasure", {"items": items}))
         if spooled := erasure_spool.count(self.spool, plan) if self.spool else 0:
@@ -141,5 +144,7 @@ class Erasure:
         return None
 
 
-def _batches(items: list[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    return (items[n : n + size] for n in range(0, len(items), size))
+def _batches(items: list[Item]) -> Iterator[list[Item]]:
+    for kind, alike in groupby(items, key=lambda item: str(item["kind"])):
+        many, size = list(alike), REHEARSED.get(kind, STEP)
+        yield from (many[n : n + size] for n in range(0, len(many), size))

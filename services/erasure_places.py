@@ -68,7 +68,7 @@ PLACES: dict[str, Place] = {
     ),
     "public.received_messages": _OF_CONVERSATION,
 }
-"""Every table that is searched; `private.is_searched` lists the same."""
+"""Every table that is searched; `private.searched_places` has the same."""
 
 
 def conversation_of(place: Place, row: Row) -> Item | None:

@@ -20,7 +20,7 @@ from services.errors import Conflict
 
 SECONDS = 2.0
 """How long one look into a table may take; then it is asked for the rest."""
-AT_ONCE = 20
+AT_ONCE = 40
 """Names that one pattern holds."""
 
 Progress = Callable[[str], None]
@@ -128,29 +128,26 @@ class Search:
 
     def _rows(self, subjects: list[Subject]) -> Iterator[tuple[str, dict[str, Any]]]:
         pattern = rough(subjects)
-        for table in PLACES:
-            self.progress(table)
-            for row in self._rows_of(table, pattern):
-                if "body" in row and table.startswith("private."):
-                    row = {**row, "body": body_of(row["body"])}
+        at: dict[str, int] | None = {"place": 1, "block": 0}
+        while at is not None:
+            self.progress(f"place {at['place']} of {len(PLACES)}")
+            arguments = {"pattern": pattern, "seconds": SECONDS, **at}
+            found = self.database.call("search_rows", arguments)
+            for table, row in ((one["table"], _readable(one["row"])) for one in found["rows"]):
                 if not _is_erased(row) and is_any_named(subjects, row):
                     yield table, row
-
-    def _rows_of(self, table: str, pattern: str) -> Iterator[dict[str, Any]]:
-        block: int | None = 0
-        while block is not None:
-            arguments = {
-                "place": table, "pattern": pattern, "first_block": block, "seconds": SECONDS
-            }  # fmt: skip
-            found = self.database.call("search_rows", arguments)
-            yield from found["rows"]
-            block = found["next"]
+            at = found["next"]
 
 
 def _put(plan: Plan, item: Item) -> None:
     key = item.get("conversation_id") or item["ref"]
     named = {name: value for name, value in item.items() if value is not None}
     plan.conversations.setdefault(key, {**named, "kind": "conversation"})
+
+
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    # An sms has a body too, as text.
+    return {**row, "body": body_of(row["body"])} if "body_sha256" in row else row
 
 
 def _names(plan: Plan) -> set[str]:

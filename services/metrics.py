@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -96,22 +97,28 @@ class Metrics:
             multiprocess_mode="livemax",
             registry=registry,
         )
+        self._begin_at_zero()
+        # To look a series up by its labels costs more than to count.
+        self._received_as = cache(self._received.labels)
+        self._refused_as = cache(self._refused.labels)
+        self._seconds_of = cache(self._seconds.labels)
+        self._latency_of = cache(self._latency.labels)
 
     def received(self, source: str, outcome: str, seconds: float) -> None:
         """Count a call that was answered with 200, and the time it took."""
         self._tally.received(source, outcome, seconds)
         source = self._known(source)
-        self._received.labels(source, outcome if outcome in OUTCOMES else OTHER).inc()
-        self._seconds.labels(source).observe(seconds)
+        self._received_as(source, outcome if outcome in OUTCOMES else OTHER).inc()
+        self._seconds_of(source).observe(seconds)
         if outcome == "new":
-            self._latency.labels(source).observe(seconds)
+            self._latency_of(source).observe(seconds)
 
     def refused(self, source: str, status: int, seconds: float) -> None:
         """Count a call that was answered with an error, and the time it took."""
         self._tally.refused(source, status)
         source = self._known(source)
-        self._refused.labels(source, status).inc()
-        self._seconds.labels(source).observe(seconds)
+        self._refused_as(source, status).inc()
+        self._seconds_of(source).observe(seconds)
 
     def unauthentic(self, source: str) -> None:
         """Count a call that could not prove where it came from."""
@@ -141,6 +148,13 @@ class Metrics:
     def exposition(self, moment: Iterable[Metric] = ()) -> bytes:
         """Return all there is to tell, in Prometheus's text format, `moment` after the rest."""
         return generate_latest(self._registry) + generate_latest(_Moment(moment))
+
+    def _begin_at_zero(self) -> None:
+        """Have the series that alerts are on from the start: `increase` misses a series' first."""
+        for source in self._sources:
+            self._unauthentic.labels(source)
+            for outcome in OUTCOMES:
+                self._received.labels(source, outcome)
 
     def _known(self, source: str) -> str:
         return source if source in self._sources else OTHER

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "0ac62f4f5971"
+SCHEMA_VERSION = "5f09bb18826b"

@@ -55,6 +55,11 @@ class WorkerMetrics:
             registry=self._registry,
         )
         self._latency = latency(self._registry)
+        # Prometheus's `increase` misses the first count of a series that begins with it.
+        for end in ENDS.values():
+            self._attempts.labels(end)
+        for outcome in ("delivered", "failed"):
+            self._deliveries.labels(outcome)
 
     def attempted(self, event: Mapping[str, Any], outcome: str) -> None:
         """Count an attempt at a claimed event."""

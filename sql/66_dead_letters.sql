@@ -88,7 +88,24 @@ $$;
 revoke execute on function private.projection_of(private.webhook_inbox) from public, anon, authenticated;
 grant execute on function private.projection_of(private.webhook_inbox) to service_role;
 
+-- The event of a row that browsers see: none of those that were received in the minutes before is missed, but one that
+-- waited longer for its conversation, or for a worker, is.
+create or replace function private.event_behind(p_row uuid) returns uuid
+language sql stable set search_path = '' as $$
+    select i.id
+    from public.processed_webhook_events e
+    join private.webhook_inbox i on i.pruned_at is null
+        and i.received_at between e.processed_at - interval '10 minutes' and e.processed_at + interval '1 minute'
+        and i.conversation_id is not distinct from e.conversation_id
+    where e.id = p_row and e.source is not null and e.event_hash = encode(sha256(convert_to(concat_ws(E'\n',
+        regexp_replace(i.source, '-relay$', ''), i.event_key, e.event_type), 'UTF8')), 'hex')
+    limit 1
+$$;
+revoke execute on function private.event_behind(uuid) from public, anon, authenticated;
+grant execute on function private.event_behind(uuid) to service_role;
+
 -- One event with its body (base64), its headers and every attempt that failed; null when there is none.
+-- It is named by its id, or by that of the row that browsers see.
 create or replace function public.show_event(event_id uuid) returns jsonb
 language sql stable security invoker set search_path = '' as $$
     select private.event_summary(i) || jsonb_build_object(
@@ -100,7 +117,8 @@ language sql stable security invoker set search_path = '' as $$
             from private.event_attempts a where a.event_id = i.id
         )
     )
-    from private.webhook_inbox i where i.id = event_id
+    from private.webhook_inbox i
+    where i.id = coalesce((select own.id from private.webhook_inbox own where own.id = event_id), private.event_behind(event_id))
 $$;
 revoke execute on function public.show_event(uuid) from public, anon, authenticated;
 grant execute on function public.show_event(uuid) to service_role;

@@ -40,7 +40,6 @@ export function createEventLog(context: Context, { select, includes, pageSize, o
   let oldest = Infinity;
   let newestTime = -Infinity;
   let sweptTime = -Infinity;
-  let isHistory = true;
   let hasEarlier = false;
 
   function accept(rows: WebhookEvent[], about: { isHistory: boolean }): void {
@@ -63,16 +62,15 @@ export function createEventLog(context: Context, { select, includes, pageSize, o
     if (checkpoint === null) await readNewest();
     else await readSince(checkpoint, isDeep);
     await readArrived();
-    isHistory = false;
   }
 
   async function readNewest(): Promise<void> {
     const page = await readPage(select("*"));
-    if (!page.length) return;
-    checkpoint = (page[0] as WebhookEvent).seq - 1;
+    // Where nothing was, all that is found later has come since.
+    checkpoint = page[0] ? page[0].seq - 1 : 0;
     settle(page);
     sweptTime = newestTime;
-    accept(page, { isHistory });
+    accept(page, { isHistory: true });
   }
 
   async function readSince(seq: number, isDeep: boolean): Promise<void> {
@@ -85,7 +83,7 @@ export function createEventLog(context: Context, { select, includes, pageSize, o
 
   /** Find rows that were committed long after their neighbours: their time is that of their transaction's start. */
   function readLate(upTo: number): Promise<Key[]> {
-    const from = new Date(sweptTime - context.timing.depth).toISOString();
+    const from = new Date(Math.max(0, sweptTime - context.timing.depth)).toISOString();
     return readKeys((after) => keysAfter(after).lte("seq", upTo).gte("processed_at", from));
   }
 

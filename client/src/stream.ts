@@ -41,12 +41,17 @@ export function openStream(client: Client, options: StreamOptions): () => Promis
 
   const join = oneAtATime(async () => {
     clearTimeout(timer);
-    leave();
+    const left = channel;
+    channel = null;
     // A channel is joined with the token that is there by then; without one it would see nothing.
     await client.realtime.setAuth().catch(() => {});
-    if (signal.aborted) return;
-    after(timing.start);
-    channel = subscribe();
+    await untilConnectable(client);
+    if (!signal.aborted) {
+      after(timing.start);
+      channel = subscribe();
+    }
+    // Not before: the client disconnects when it has no channel.
+    leave(left);
   });
 
   function after(delay: number): void {
@@ -90,16 +95,19 @@ export function openStream(client: Client, options: StreamOptions): () => Promis
     if (error) options.onError(error);
   }
 
-  function leave(): void {
-    const left = channel;
-    channel = null;
+  function leave(left: RealtimeChannel | null): void {
     if (left) client.removeChannel(left).catch(() => {});
   }
 
   signal.addEventListener("abort", () => {
     clearTimeout(timer);
-    leave();
+    leave(channel);
   });
   join();
   return join;
+}
+
+// While it disconnects the client takes no order to connect.
+async function untilConnectable({ realtime }: Client): Promise<void> {
+  while (realtime.isDisconnecting()) await new Promise((resolve) => setTimeout(resolve, 20));
 }

@@ -7,6 +7,17 @@ type Options = { url: string; key: string; isDeaf: boolean; hasRealtime: boolean
 
 const HANDLERS = ["onEvents", "onConversation", "onMessages", "onToolCalls", "onQualification", "onFeedback", "onRows", "onStatus"];
 
+// The timers that the package has set; those of supabase-js are its own affair.
+const timers = new Set<unknown>();
+const { setTimeout: set, clearTimeout: clear } = globalThis;
+globalThis.setTimeout = ((task: (...given: unknown[]) => void, delay?: number, ...given: unknown[]) => {
+  const isOurs = new Error().stack?.split("\n")[2]?.includes("convohooks.js");
+  const timer = set((...given) => (timers.delete(timer), task(...given)), delay, ...given);
+  if (isOurs) timers.add(timer);
+  return timer;
+}) as typeof setTimeout;
+globalThis.clearTimeout = (timer) => (timers.delete(timer), clear(timer));
+
 // What pages load, not what it is made of.
 const convohooks = await import("../../services/web/static/convohooks.js" as string);
 const options: Options = JSON.parse(process.argv[2] as string);
@@ -14,6 +25,7 @@ const watches = new Map<number, Watch>();
 // What Realtime says with one of these in it is not heard; answers to questions with one in them wait.
 const unheard = new Set<string>();
 const held = new Map<string, { promise: Promise<void>; resolve(): void }>();
+let waiting = 0;
 let isThrowing = false;
 let token: string | null = null;
 
@@ -29,7 +41,12 @@ class Socket extends WebSocket {
 
 async function patientFetch(...request: Parameters<typeof fetch>): Promise<Response> {
   const response = await fetch(...request);
-  for (const [part, { promise }] of held) if (decodeURIComponent(String(request[0])).includes(part)) await promise;
+  for (const [part, { promise }] of held) {
+    if (!decodeURIComponent(String(request[0])).includes(part)) continue;
+    waiting += 1;
+    await promise;
+    waiting -= 1;
+  }
   return response;
 }
 
@@ -46,6 +63,7 @@ const commands: Record<string, (...given: any[]) => unknown> = {
   setToken: (given: string) => void (token = given),
   ignore: (part: string) => void unheard.add(part),
   hear: () => unheard.clear(),
+  waiting: () => waiting,
   throwNext: () => void (isThrowing = true),
   hold: (part: string) => void held.set(part, Promise.withResolvers<void>()),
   release: () => held.forEach(({ resolve }, part) => (held.delete(part), resolve())),
@@ -59,11 +77,8 @@ const commands: Record<string, (...given: any[]) => unknown> = {
     const { status, hasEarlier } = watches.get(number) as Watch;
     return { status, hasEarlier };
   },
-  channels: () => client.getChannels().length,
-  async leave() {
-    if (!options.tokens) await client.auth.stopAutoRefresh();
-    input.close();
-  },
+  left: () => [client.getChannels().length, timers.size],
+  leave: () => process.exit(),
 };
 
 function handlers(number: number): Record<string, unknown> {

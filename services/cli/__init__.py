@@ -48,7 +48,7 @@ def worker() -> None:
     run()
 
 
-doctors = typer.Typer(invoke_without_command=True, help="Find out what is wrong.")
+doctors = typer.Typer(invoke_without_command=True)
 app.add_typer(doctors, name="doctor")
 
 

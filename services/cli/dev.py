@@ -13,7 +13,7 @@ from services.cli.console import Screen
 from services.cli.output import fail, print_json
 from services.local import application, checkout, dotenv, postgres
 from services.local.backend import Backend
-from services.local.demo import CONVERSATION, EMAIL, sample_curl, seed_demo
+from services.local.demo import ADMIN, CONVERSATION, EMAIL, sample_curl, seed_demo
 from services.local.errors import LocalStackError, StopRequestedError
 from services.local.parts import Part
 from services.local.ports import HOST, free_port
@@ -117,7 +117,8 @@ def _introduce(
     rows = {
         "Service": url,
         "Live page": f"{url}/live/{CONVERSATION}",
-        "Sign in as": f"{EMAIL}  password {stack.secrets.demo_password}",
+        "Dashboard": f"{url}/dashboard",
+        "Sign in as": f"{EMAIL} or {ADMIN}  password {stack.secrets.demo_password}",
         "Supabase": stack.url,
         "Metrics": " ".join(f"http://{HOST}:{settings[name]}/metrics" for name in METRICS_PORTS),
         "Publishable key": stack.publishable_key,

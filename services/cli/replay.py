@@ -29,7 +29,7 @@ Batch = Annotated[int, typer.Option(min=1, max=5000, help="Events made due by on
 
 @app.command()
 def replay(
-    event_ids: Annotated[list[UUID] | None, typer.Argument(metavar="[ID]…", help="Events")] = None,
+    event_ids: Annotated[list[UUID] | None, typer.Argument(metavar="ID", help="Events")] = None,
     every: Annotated[bool, typer.Option("--all", help="All of that state, dead ones else")] = False,
     state: State = None,
     source: Source = None,

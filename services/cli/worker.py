@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -41,9 +43,21 @@ def run() -> None:
     structlog.get_logger().info("worker started")
     reports.start()
     sending.start()
-    worker.run()
-    sending.join()
-    reports.stop()
-    structlog.get_logger().info("worker stopped")
-    reporting.flush()
-    tracing.stop()
+    with reported():
+        worker.run()
+        sending.join()
+        reports.stop()
+        structlog.get_logger().info("worker stopped")
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Report what ends a process before its time, and send whatever waits at its end."""
+    try:
+        yield
+    except Exception:
+        structlog.get_logger().exception("worker failed")
+        raise
+    finally:
+        reporting.flush()
+        tracing.stop()

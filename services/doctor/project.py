@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.database import DatabaseRefused
-from services.doctor.finding import Finding, fail, ok, warn
+from services.doctor.finding import Finding, fail, ok, skip, warn
 from services.doctor.keys import problem_of_key
 from services.doctor.patient import Patient
 from services.errors import ConvohooksError, Unavailable
@@ -56,7 +56,7 @@ def check_service_key(patient: Patient) -> Finding:
     if isinstance(answer, DatabaseRefused) and _is_of_key(answer):
         return fail(name, f"Supabase does not take it ({answer.code or 'no code'})", mend)
     if isinstance(answer, ConvohooksError):
-        return warn(name, "well-formed; Supabase could not be asked about it", "See the others.")
+        return skip(name, "well-formed; Supabase could not be asked about it")
     return ok(name, "may call what only the service may")
 
 

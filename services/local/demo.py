@@ -1,4 +1,4 @@
-"""The demo: a person who can sign in and a conversation to send callbacks to."""
+"""The demo: a person who can sign in, an admin, and a conversation to send callbacks to."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from services.local.errors import LocalStackError
 from services.local.stack import LocalStack
 
 EMAIL = "demo@example.test"
+ADMIN = "admin@example.test"
 CONVERSATION = "c0ffee0000000001"
 SEED = checkout.ROOT / "supabase" / "seed.sql"
 
 
 def seed_demo(stack: LocalStack, base_url: str) -> None:
-    """Create the demo user and run supabase/seed.sql, once per database."""
+    """Create the demo's people and run supabase/seed.sql, once per database."""
     if stack.is_seeded():
         return
-    _create_user(stack)
+    _create_user(stack, EMAIL)
+    _create_admin(stack)
     if SEED.exists():
         with psycopg.connect(stack.database_url, autocommit=True) as connection:
             connection.execute("select set_config('convohooks.base_url', %s, false)", [base_url])
@@ -43,11 +45,21 @@ def sample_curl(base_url: str, token: str) -> str:
     return shlex.join(words)
 
 
-def _create_user(stack: LocalStack) -> None:
+def _create_admin(stack: LocalStack) -> None:
+    _create_user(stack, ADMIN)
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        connection.execute(
+            "update public.profiles set role = 'admin'"
+            " where id = (select id from auth.users where email = %s)",
+            [ADMIN],
+        )
+
+
+def _create_user(stack: LocalStack, email: str) -> None:
     answer = httpx.post(
         f"{stack.url}/auth/v1/admin/users",
         headers={"apikey": stack.secret_key, "authorization": f"Bearer {stack.secret_key}"},
-        json={"email": EMAIL, "password": stack.secrets.demo_password, "email_confirm": True},
+        json={"email": email, "password": stack.secrets.demo_password, "email_confirm": True},
         timeout=10,
         trust_env=False,
     )

@@ -85,16 +85,20 @@ class Notifier:
 
     def _send_due(self) -> None:
         targets = {target.name: target for target in self.targets}
-        for _ in range(MOST if targets else 0):
+        for _ in range(MOST):
+            if not targets:
+                return
             claim = str(uuid.uuid4())
             notice = self._call(
                 "claim_notice", claim=claim, targets=list(targets), lease_seconds=LEASE
             )
             if notice is None:
                 return
-            self._send(notice, targets[notice["target"]], claim)
+            if not self._send(notice, targets[notice["target"]], claim):
+                # One that hangs must not hold up the others, nor the next look.
+                del targets[notice["target"]]
 
-    def _send(self, notice: Row, target: Target, claim: str) -> None:
+    def _send(self, notice: Row, target: Target, claim: str) -> bool:
         message = Message(
             id=notice["id"],
             kind=notice["kind"],
@@ -113,6 +117,7 @@ class Notifier:
         else:
             entry.info("alert sent")
         self._call("finish_notice", outcome=outcome)
+        return "error" not in outcome
 
     def _call(self, function: str, **arguments: Any) -> Any:
         return cast(Any, self.database.call(function, arguments))

@@ -29,56 +29,57 @@ log = structlog.get_logger()
 
 @dataclass(slots=True, kw_only=True)
 class Exchange:
-    """What is known of a call so far; `facts` are for its line in the log."""
+    """A call and what is known of it so far; `facts` are for its line in the log."""
 
+    services: Services
+    provider: Provider
+    name: str
+    started: float
     call: Inbound | None = None
     outcome: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def taken(self, span: Span) -> None:
+        """Tell of a call that was answered with 200."""
+        seconds = time.perf_counter() - self.started
+        self.services.metrics.received(self.provider.name, self.outcome, seconds)
+        self._tell(span, {"status": OK, **self.facts, "outcome": self.outcome}, seconds)
+
+    def refused(self, span: Span, error: Exception) -> None:
+        """Tell of a call that was answered with an error."""
+        seconds = time.perf_counter() - self.started
+        self.services.metrics.refused(self.provider.name, _status(error), seconds)
+        self._tell(span, {"status": _status(error), "reason": _reason(error)}, seconds)
+
+    def _tell(self, span: Span, facts: dict[str, Any], seconds: float) -> None:
+        event_type = facts.get("event_type")
+        span.tell(
+            status=facts["status"],
+            outcome=facts.get("outcome"),
+            event_id=facts.get("event_id"),
+            event_type=self.provider.known_type(event_type) if event_type else None,
+        )
+        ms = round(seconds * 1000, 1)
+        line = {"source": self.provider.name, "path": request.path, **facts, "ms": ms}
+        (log.error if facts["status"] >= SERVER_ERROR else log.info)(self.name, **line)
+        g.is_told = True
+        if self.services.settings.debug_requests:
+            debug.show(self.services, self.provider, self.call, line)
 
 
 @contextmanager
 def exchange(services: Services, provider: Provider, name: str) -> Iterator[Exchange]:
     """Answer a call inside; how that ended is logged, counted and traced, whatever is raised."""
-    started = time.perf_counter()
-    known = Exchange()
+    known = Exchange(services=services, provider=provider, name=name, started=time.perf_counter())
     # Whose traceparent it is nobody has proved yet: a link, and a trace of our own.
     links = [request.headers.get("traceparent")]
     with tracing.span(name, links=links, kind="SERVER", source=provider.name) as span:
         try:
             yield known
         except Exception as error:
-            seconds = time.perf_counter() - started
-            services.metrics.refused(provider.name, _status(error), seconds)
-            refused = {"status": _status(error), "reason": _reason(error)}
-            _tell(services, provider, name, known, span, refused, seconds)
+            known.refused(span, error)
             raise
-        seconds = time.perf_counter() - started
-        services.metrics.received(provider.name, known.outcome, seconds)
-        taken = {"status": OK, **known.facts, "outcome": known.outcome}
-        _tell(services, provider, name, known, span, taken, seconds)
-
-
-def _tell(
-    services: Services,
-    provider: Provider,
-    name: str,
-    known: Exchange,
-    span: Span,
-    facts: dict[str, Any],
-    seconds: float,
-) -> None:
-    event_type = facts.get("event_type")
-    span.tell(
-        status=facts["status"],
-        outcome=facts.get("outcome"),
-        event_id=facts.get("event_id"),
-        event_type=provider.known_type(event_type) if event_type else None,
-    )
-    line = {"source": provider.name, "path": request.path, **facts, "ms": round(seconds * 1000, 1)}
-    (log.error if facts["status"] >= SERVER_ERROR else log.info)(name, **line)
-    g.is_told = True
-    if services.settings.debug_requests:
-        debug.show(services, provider, known.call, line)
+        known.taken(span)
 
 
 def _status(error: Exception) -> int:

@@ -4102,7 +4102,24 @@ $$;
 revoke execute on function private.projection_of(private.webhook_inbox) from public, anon, authenticated;
 grant execute on function private.projection_of(private.webhook_inbox) to service_role;
 
+-- The event of a row that browsers see: none of those that were received in the minutes before is missed, but one that
+-- waited longer for its conversation, or for a worker, is.
+create or replace function private.event_behind(p_row uuid) returns uuid
+language sql stable set search_path = '' as $$
+    select i.id
+    from public.processed_webhook_events e
+    join private.webhook_inbox i on i.pruned_at is null
+        and i.received_at between e.processed_at - interval '10 minutes' and e.processed_at + interval '1 minute'
+        and i.conversation_id is not distinct from e.conversation_id
+    where e.id = p_row and e.source is not null and e.event_hash = encode(sha256(convert_to(concat_ws(E'\n',
+        regexp_replace(i.source, '-relay$', ''), i.event_key, e.event_type), 'UTF8')), 'hex')
+    limit 1
+$$;
+revoke execute on function private.event_behind(uuid) from public, anon, authenticated;
+grant execute on function private.event_behind(uuid) to service_role;
+
 -- One event with its body (base64), its headers and every attempt that failed; null when there is none.
+-- It is named by its id, or by that of the row that browsers see.
 create or replace function public.show_event(event_id uuid) returns jsonb
 language sql stable security invoker set search_path = '' as $$
     select private.event_summary(i) || jsonb_build_object(
@@ -4114,7 +4131,8 @@ language sql stable security invoker set search_path = '' as $$
             from private.event_attempts a where a.event_id = i.id
         )
     )
-    from private.webhook_inbox i where i.id = event_id
+    from private.webhook_inbox i
+    where i.id = coalesce((select own.id from private.webhook_inbox own where own.id = event_id), private.event_behind(event_id))
 $$;
 revoke execute on function public.show_event(uuid) from public, anon, authenticated;
 grant execute on function public.show_event(uuid) to service_role;
@@ -5075,14 +5093,21 @@ begin
     if not exists (select from private.erased) then
         return false;
     end if;
-    return exists (
+    if exists (
         select from private.erased e where e.mark in (
             private.mark_of('conversation', p_conversation_id), private.mark_of('event', p_source || ':' || p_event_key)
         )
-    ) or exists (
-        select from jsonb_array_elements(p_effects -> 'records') told (record)
-        cross join lateral private.names_of((told.record -> 'values') || (told.record -> 'key')) name
-        join private.erased e on e.mark = private.mark_of('record', name)
+    ) then
+        return true;
+    elsif not coalesce(p_effects ? 'records', false) then
+        return false;
+    end if;
+    -- An array, so that the index serves: a join might read the whole table.
+    return exists (
+        select from private.erased e where e.mark = any(array(
+            select private.mark_of('record', name) from jsonb_array_elements(p_effects -> 'records') told (record)
+            cross join lateral private.names_of((told.record -> 'values') || (told.record -> 'key')) name
+        ))
     );
 end
 $$;
@@ -5261,9 +5286,9 @@ revoke execute on function private.erase_conversation(text, uuid) from public, a
 grant execute on function private.erase_conversation(text, uuid) to service_role;
 
 -- The tables that are searched for a person, and whose rows may go one by one.
-create or replace function private.is_searched(p_table text) returns boolean
+create or replace function private.searched_places() returns text[]
 language sql immutable set search_path = '' as $$
-    select p_table = any(array[
+    select array[
         'private.webhook_inbox', 'private.event_attempts', 'private.rejected_events', 'private.outgoing_events',
         'public.webhook_deliveries', 'public.delivery_attempts', 'public.conversations', 'public.conversation_messages',
         'public.tool_calls', 'private.tool_runs', 'public.qualification_data', 'private.objective_completions',
@@ -5271,10 +5296,10 @@ language sql immutable set search_path = '' as $$
         'private.conversation_facts', 'private.reconciliations', 'public.calls', 'public.call_recordings',
         'public.call_transcriptions', 'public.sms_messages', 'private.recording_copies', 'public.bookings',
         'public.notifications', 'public.payments', 'public.received_messages'
-    ])
+    ]
 $$;
-revoke execute on function private.is_searched(text) from public, anon, authenticated;
-grant execute on function private.is_searched(text) to service_role;
+revoke execute on function private.searched_places() from public, anon, authenticated;
+grant execute on function private.searched_places() to service_role;
 
 -- Delete one row of a table, with what hangs on it. In: the table, and the columns that name the row.
 create or replace function private.erase_row(p_table text, p_key jsonb) returns jsonb
@@ -5284,7 +5309,7 @@ declare
     gone jsonb;
     facts_key jsonb;
 begin
-    if not private.is_searched(p_table) or p_table = 'private.webhook_inbox' or p_key = '{}' then
+    if not p_table = any(private.searched_places()) or p_table = 'private.webhook_inbox' or p_key = '{}' then
         raise exception 'No row of % is erased alone.', p_table;
     end if;
     if p_table = 'private.outgoing_events' then
@@ -5431,40 +5456,61 @@ $$;
 revoke execute on function public.finish_erased_files(bigint, text) from public, anon, authenticated;
 grant execute on function public.finish_erased_files(bigint, text) to service_role;
 
--- The rows of a table in which a pattern occurs, block by block for so many seconds. The pattern may find too much: the caller
--- looks closer. Out: {rows: [row, its `body` in base64], next: the block to go on from, null at the end, blocks}.
-create or replace function public.search_rows(place text, pattern text, first_block bigint, seconds double precision) returns jsonb
+-- The rows in which a pattern occurs, table by table and block by block, for so many seconds. The pattern may find too much: the
+-- caller looks closer. In: the place to go on from, the first being 1 and 0. Out: {rows: [{table, row}], a `body` in base64,
+-- next: {place, block}, null at the end}.
+create or replace function public.search_rows(pattern text, place integer, block bigint, seconds double precision) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
     step constant integer := 16;
-    block bigint := first_block;
+    places constant text[] := private.searched_places();
+    until constant timestamptz := now() + make_interval(secs => seconds);
+    here bigint := block;
     blocks bigint;
     found_rows jsonb := '[]';
     more jsonb;
-    has_body boolean := place in ('private.webhook_inbox', 'private.rejected_events');
-    query text;
 begin
-    if not private.is_searched(place) then
-        raise exception 'Nobody is looked for in %.', place;
-    end if;
-    blocks := pg_relation_size(place::regclass) / current_setting('block_size')::bigint;
-    query := format(case when has_body then
-        'select coalesce(jsonb_agg(to_jsonb(t) || jsonb_build_object(''body'', translate(encode(t.body, ''base64''), E''\n'', ''''))), ''[]'') '
-        'from %s t where t.ctid >= $1 and t.ctid < $2 '
-        'and (private.body_text(t.body) ~* $3 or ((to_jsonb(t) - ''body'')::text) ~* $3)'
-    else
-        'select coalesce(jsonb_agg(to_jsonb(t)), ''[]'') from %s t where t.ctid >= $1 and t.ctid < $2 and to_jsonb(t)::text ~* $3'
-    end, place);
-    while block < blocks and clock_timestamp() < now() + make_interval(secs => seconds) and jsonb_array_length(found_rows) < 200 loop
-        execute query using format('(%s,0)', block)::tid, format('(%s,0)', block + step)::tid, pattern into more;
-        found_rows := found_rows || more;
-        block := block + step;
+    for n in place .. array_length(places, 1) loop
+        blocks := pg_relation_size(places[n]::regclass) / current_setting('block_size')::bigint;
+        while here < blocks loop
+            if clock_timestamp() >= until or jsonb_array_length(found_rows) >= 200 then
+                return jsonb_build_object('rows', found_rows, 'next', jsonb_build_object('place', n, 'block', here));
+            end if;
+            execute private.search_query(places[n]) using format('(%s,0)', here)::tid, format('(%s,0)', here + step)::tid, pattern into more;
+            found_rows := found_rows || more;
+            here := here + step;
+        end loop;
+        here := 0;
     end loop;
-    return jsonb_build_object('rows', found_rows, 'next', case when block < blocks then block end, 'blocks', blocks);
+    return jsonb_build_object('rows', found_rows, 'next', null);
 end
 $$;
-revoke execute on function public.search_rows(text, text, bigint, double precision) from public, anon, authenticated;
-grant execute on function public.search_rows(text, text, bigint, double precision) to service_role;
+revoke execute on function public.search_rows(text, integer, bigint, double precision) from public, anon, authenticated;
+grant execute on function public.search_rows(text, integer, bigint, double precision) to service_role;
+
+-- The query for rows of a table between two places on the disk in which a pattern occurs. Of what holds bodies only the columns
+-- that can name somebody are read: a row as JSON has its body in hexadecimal.
+create or replace function private.search_query(p_table text) returns text
+language sql immutable set search_path = '' as $$
+    select format(
+        'select coalesce(jsonb_agg(jsonb_build_object(''table'', %L, ''row'', %s)), ''[]'') '
+        'from %s t where t.ctid >= $1 and t.ctid < $2 and %s ~* $3',
+        p_table,
+        case when p_table in ('private.webhook_inbox', 'private.rejected_events')
+            then 'to_jsonb(t) || jsonb_build_object(''body'', translate(encode(t.body, ''base64''), E''\n'', ''''))'
+            else 'to_jsonb(t)'
+        end,
+        p_table,
+        case p_table
+            when 'private.webhook_inbox' then
+                'concat_ws(E''\n'', t.event_key, t.conversation_id, t.headers, t.effects, t.last_error, private.body_text(t.body))'
+            when 'private.rejected_events' then 'concat_ws(E''\n'', t.reason, t.headers, private.body_text(t.body))'
+            else 'to_jsonb(t)::text'
+        end
+    )
+$$;
+revoke execute on function private.search_query(text) from public, anon, authenticated;
+grant execute on function private.search_query(text) to service_role;
 
 -- The accounts with an address or number. It reads what only Auth may.
 create or replace function private.accounts_with(p_email text, p_phone text) returns setof uuid
@@ -5634,4 +5680,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is '0ac62f4f5971';
+comment on function public.describe_schema() is '5f09bb18826b';

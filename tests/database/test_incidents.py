@@ -321,6 +321,22 @@ def test_a_message_that_never_arrives_is_given_up_and_its_end_told_all_the_same(
     assert ear.told == [("ended", "dead_letters")]
 
 
+def test_a_target_that_hangs_is_asked_once_a_turn_and_holds_up_no_other(
+    db: psycopg.Connection, database: Database
+) -> None:
+    hanging, well = Ear(refuses=9), Ear(name="slack")
+    db.execute(
+        "with made as (insert into private.incidents (name, severity, title, detail, began_at)"
+        " select 'open ' || n, 'warning', '', '', now() from generate_series(1, 4) n returning id)"
+        " insert into private.incident_notices (incident_id, target, kind)"
+        " select id, target, 'began' from made, unnest(array['webhook', 'slack']) target"
+    )
+
+    notifier(database, hanging, well)._send_due()
+
+    assert (hanging.refuses, len(well.heard)) == (8, 4)
+
+
 @pytest.mark.parametrize("kind", [LostAnswers, KilledBefore])
 def test_a_worker_that_dies_between_sending_and_saying_so_repeats_the_same_id(
     db: psycopg.Connection,

@@ -134,6 +134,12 @@ CALLS = {
     "list": ("select public.list_events('{}', null, 50)", "seq_idx"),
     "list, a page far down": ("select public.list_events('{}', 1000, 50)", "seq_idx"),
     "list one": (f"""select public.list_events('{{"id": "{NOBODY}"}}', null, 50)""", "pkey"),
+    "list some": (f"""select public.list_events('{{"ids": ["{NOBODY}"]}}', null, 50)""", "pkey"),
+    "replay some": (
+        f"""select public.replay_events('{{"state": "dead", "ids": ["{NOBODY}"]}}')""",
+        "",
+    ),
+    "where a search ends": ("""select public.search_end('{"text": "x"}', null, 50)""", "seq_idx"),
     "dead": ("""select public.list_events('{"state": "dead"}', null, 50)""", "dead_idx"),
     "dead, a page": ("""select public.list_events('{"state": "dead"}', 100000, 50)""", "dead_idx"),
     # No event is of this sender, which its own index tells sooner.

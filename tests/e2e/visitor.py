@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Self
 from urllib.parse import urlsplit
 
 from playwright.sync_api import (
@@ -38,12 +39,12 @@ class Visitor:
         self.page.on("request", self._read_request)
         self.page.on("websocket", self._read_socket)
 
-    def open(self, conversation_id: str) -> Visitor:
+    def open(self, conversation_id: str) -> Self:
         """Go to the page of a conversation."""
         self.page.goto(f"{self.service_url}/live/{conversation_id}")
         return self
 
-    def sign_in(self, account: Account) -> Visitor:
+    def sign_in(self, account: Account) -> Self:
         """Fill in the form."""
         self.page.get_by_label("E-mail").fill(account.email)
         self.page.get_by_label("Password").fill(account.password)
@@ -59,7 +60,7 @@ class Visitor:
         user_id: str = signed_up.value.json()["user"]["id"]
         return user_id
 
-    def wait_until(self, status: str) -> Visitor:
+    def wait_until(self, status: str) -> Self:
         """Wait for the stream to be Live, Reconnecting, …."""
         expect(self.status).to_contain_text(status, timeout=IN_TIME)
         return self

@@ -19,17 +19,19 @@ def test_variables_are_the_columns_first_then_the_others_by_name() -> None:
         row(email="a@example.test", output_variables={"company": "Example", "Budget": "100"}),
     ]
 
-    found = call("completions.js", "variablesOf", rows)
+    found = call("qualification/variables.js", "variablesOf", rows)
 
     assert found == ["first_name", "email", "Budget", "company", "team"]
 
 
 def test_a_variable_that_has_a_column_is_there_once_however_it_is_written() -> None:
     told = row(
-        first_name="Ada", email="a@example.test", output_variables={"firstName": "Ada", "E-Mail": "x"}
+        first_name="Ada",
+        email="a@example.test",
+        output_variables={"firstName": "Ada", "E-Mail": "x"},
     )
 
-    assert call("completions.js", "valuesOf", told) == {
+    assert call("qualification/variables.js", "valuesOf", told) == {
         "E-Mail": "x",
         "first_name": "Ada",
         "email": "a@example.test",
@@ -39,14 +41,17 @@ def test_a_variable_that_has_a_column_is_there_once_however_it_is_written() -> N
 def test_a_column_of_an_older_row_counts_without_variables() -> None:
     told = row(position="builder", output_variables=None)
 
-    assert call("completions.js", "valuesOf", told) == {"position": "builder"}
+    assert call("qualification/variables.js", "valuesOf", told) == {"position": "builder"}
 
 
 def test_names_that_javascript_knows_are_names_like_others() -> None:
     told = row(output_variables={"constructor": "a", "toString": "b"})
 
-    assert call("completions.js", "variablesOf", [told]) == ["constructor", "toString"]
-    assert call("completions.js", "valuesOf", told) == {"constructor": "a", "toString": "b"}
+    assert call("qualification/variables.js", "variablesOf", [told]) == ["constructor", "toString"]
+    assert call("qualification/variables.js", "valuesOf", told) == {
+        "constructor": "a",
+        "toString": "b",
+    }
 
 
 def test_a_file_has_a_column_for_each_variable_and_keeps_ours_apart() -> None:
@@ -55,7 +60,7 @@ def test_a_file_has_a_column_for_each_variable_and_keeps_ours_apart() -> None:
         row(conversation_id="c2", output_variables={"objective_name": "=1", "empty": ""}),
     ]
 
-    text = call("completion-rows.js", "asCsv", rows)
+    text = call("qualification/rows.js", "asCsv", rows)
 
     first, second = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     assert (first["received_at"], first["team"]) == ("2026-03-01T10:00:00+00:00", "[1,2]")

@@ -14,7 +14,7 @@ MARK = "\ufeff"
 
 
 def written(names: list[Any], *rows: list[Any]) -> str:
-    text: str = call("csv.js", "toCsv", names, rows)
+    text: str = call("qualification/csv.js", "toCsv", names, rows)
     return text
 
 
@@ -84,10 +84,10 @@ def test_what_is_no_text_is_written_as_json_and_null_as_nothing(value: Any, cell
         "\u200b=1+1",
         "\ufeff=1+1",
         "\x01=1+1",
-        "＝1+1",
-        "＋1",
-        "－1",
-        "＠x",
+        "\uff1d1+1",
+        "\uff0b1",
+        "\uff0d1",
+        "\uff20x",
     ],
 )
 def test_a_cell_that_a_spreadsheet_could_run_begins_with_an_apostrophe(value: str | float) -> None:

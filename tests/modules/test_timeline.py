@@ -25,10 +25,17 @@ def event(
     number: int, event_type: str, second: int | None = None, wrote: int = 50, **data: Any
 ) -> dict[str, Any]:
     told = {"timestamp": at(second), **data} if second is not None else data
-    return {"id": f"e{number}", "event_type": event_type, "event_data": told, "processed_at": at(wrote)}
+    return {
+        "id": f"e{number}",
+        "event_type": event_type,
+        "event_data": told,
+        "processed_at": at(wrote),
+    }
 
 
-def message(number: int, content: str, second: int | None = None, role: str = "user") -> dict[str, Any]:
+def message(
+    number: int, content: str, second: int | None = None, role: str = "user"
+) -> dict[str, Any]:
     told = at(second) if second is not None else None
     return {
         "id": f"m{number}",
@@ -42,11 +49,17 @@ def message(number: int, content: str, second: int | None = None, role: str = "u
 
 def course(**records: Any) -> list[str]:
     """Return the keys of the entries in their order."""
-    return [entry["key"] for entry in call("timeline.js", "timeline", {**NOTHING, **records})]
+    return [
+        entry["key"]
+        for entry in call("conversations/timeline.js", "timeline", {**NOTHING, **records})
+    ]
 
 
 def kinds(**records: Any) -> list[str]:
-    return [entry["kind"] for entry in call("timeline.js", "timeline", {**NOTHING, **records})]
+    return [
+        entry["kind"]
+        for entry in call("conversations/timeline.js", "timeline", {**NOTHING, **records})
+    ]
 
 
 def test_rows_of_all_tables_stand_in_one_order_of_time() -> None:
@@ -79,7 +92,10 @@ def test_rows_of_all_tables_stand_in_one_order_of_time() -> None:
 def test_a_sender_s_word_on_the_time_goes_before_that_of_the_arrival() -> None:
     late = event(1, "system.replica_joined", 5, wrote=59)
 
-    assert course(events=[late, event(2, "conversation.ended", wrote=30)]) == ["event:e1", "event:e2"]
+    assert course(events=[late, event(2, "conversation.ended", wrote=30)]) == [
+        "event:e1",
+        "event:e2",
+    ]
 
 
 def test_what_an_event_says_of_a_message_or_a_tool_is_told_by_their_rows_alone() -> None:
@@ -108,7 +124,9 @@ def test_lines_without_a_time_take_that_of_the_live_line_with_the_same_words() -
     ]
     lines = [message(0, "Yes"), message(1, "Sure?", role="assistant"), message(2, "Yes")]
 
-    entries = call("timeline.js", "timeline", {**NOTHING, "events": heard, "messages": lines})
+    entries = call(
+        "conversations/timeline.js", "timeline", {**NOTHING, "events": heard, "messages": lines}
+    )
 
     seconds = [entry["at"] / 1000 % 60 for entry in entries]
     assert ([entry["key"] for entry in entries], seconds) == (
@@ -123,7 +141,7 @@ def test_lines_that_nobody_dated_stand_between_their_neighbours_and_say_no_time(
     tool = {"id": "t", "name": "x", "called_at": at(22)}
 
     entries = call(
-        "timeline.js",
+        "conversations/timeline.js",
         "timeline",
         {**NOTHING, "conversation": row, "messages": lines, "toolCalls": [tool]},
     )
@@ -166,7 +184,9 @@ def test_each_entry_has_the_kind_of_what_happened() -> None:
         "other",
         "tool",
     ]
-    shown = [{"id": n, "name": n, "called_at": at(1)} for n in ("fetch_video", "display_cta", "book")]
+    shown = [
+        {"id": n, "name": n, "called_at": at(1)} for n in ("fetch_video", "display_cta", "book")
+    ]
     assert kinds(toolCalls=shown) == ["shown", "shown", "tool"]
 
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
+from services.breaker import Breaker
+from services.metrics import Metrics
+from services.outgoing.attempt import Attempt
+from services.worker_metrics import WorkerMetrics
 from tests.promtool import promtool
+from tests.unit.test_situation import FakeDatabase, FakeSpool, situation_of
 
 FOLDER = Path("alerts")
 RULES = FOLDER / "convohooks.rules.yml"
@@ -74,6 +82,49 @@ def test_every_alert_leads_to_what_to_do() -> None:
 
     assert len(places) == len(ALERTS)
     assert set(places) <= anchors(OPERATIONS)
+
+
+def test_every_metric_of_the_rules_is_told_by_the_service_or_a_worker() -> None:
+    asked = RULES.read_text().replace("_(received|refused)_", "_received_")
+
+    names = set(re.findall(r"\bconvohooks_[a-z0-9_]+\b", asked))
+
+    assert names
+    assert names <= told()
+    assert "convohooks_events_refused_total" in told()
+
+
+def test_what_is_counted_begins_at_zero() -> None:
+    """`increase` would miss the first failures of a series that begins with them."""
+    service, worker = Metrics(["tavus"]), WorkerMetrics(["tavus"])
+    texts = service.exposition() + generate_latest(worker._registry)
+
+    for series in (
+        'events_received_total{outcome="failed",source="tavus"}',
+        'signature_failures_total{source="tavus"}',
+        'attempts_total{outcome="dead"}',
+        'delivery_attempts_total{outcome="failed"}',
+    ):
+        assert f"convohooks_{series} 0.0\n" in texts.decode()
+
+
+def told() -> set[str]:
+    """Return the names of all samples of a service and of a worker at which something happened."""
+    service, worker = Metrics(["tavus"]), WorkerMetrics(["tavus"])
+    service.received("tavus", "new", 0.1)
+    service.refused("tavus", 503, 0.1)
+    service.unauthentic("tavus")
+    now = datetime.now(UTC).isoformat()
+    worker.attempted({"source": "tavus", "received_at": now}, "processed")
+    worker.delivered(Attempt(outcome="delivered", duration_ms=1.0))
+    situation = situation_of(FakeDatabase(), Breaker(1, 60.0), FakeSpool())
+    texts = (service.exposition(situation.metrics()), generate_latest(worker._registry))
+    return {
+        sample.name
+        for text in texts
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
 
 
 def anchors(page: str) -> set[str]:

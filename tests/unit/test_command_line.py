@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from typer.testing import CliRunner
 from services.cli import app
 from services.cli.lazy import SENTENCES, imported
 from services.settings import raw_settings
+
+HERE = Path(__file__).parents[2]
 
 # How each command is called at least; without settings each of them ends in a sentence.
 CALLS: dict[tuple[str, ...], tuple[str, ...]] = {
@@ -176,4 +179,30 @@ def test_a_table_is_wide_without_a_terminal_and_fits_into_one() -> None:
     assert shown.count("x") == 90
 
 
-HERE = Path(__file__).parents[2]
+def documented() -> dict[tuple[str, ...], tuple[str, str]]:
+    """Return what docs/cli.md says of each command, and its example."""
+    lines = (HERE / "docs" / "cli.md").read_text().splitlines()
+    cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("| `")]
+    return {
+        tuple(command.strip("`").split()): (sentence, example.strip("`"))
+        for command, sentence, example in cells
+    }
+
+
+def test_every_command_is_documented_as_it_says_itself() -> None:
+    said = {
+        words: " ".join((command.help or "").split("\n\n")[0].split())
+        for words, command in EVERY.items()
+    }
+
+    assert {words: sentence for words, (sentence, _) in documented().items()} == said
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_every_example_can_be_typed(words: tuple[str, ...]) -> None:
+    program, *typed = shlex.split(documented()[words][1])
+    command = EVERY[words]
+    options = {option for parameter in command.params for option in parameter.opts}
+
+    assert (program, *typed[: len(words)]) == ("convohooks", *words)
+    assert {word for word in typed if word.startswith("--")} <= options

@@ -141,7 +141,7 @@ def test_project_that_does_not_answer() -> None:
     away = patient(schema=Unavailable("no answer"), backlog=Unavailable())
 
     assert state(project.check_address(away)) == "fail"
-    assert state(project.check_service_key(away)) == "warn"
+    assert state(project.check_service_key(away)) == "skip"
     others = [check(away) for check in CHECKS if check.__module__ == project.__name__]
     assert [finding.name for finding in others if finding] == ["supabase", "service key"]
 
@@ -151,7 +151,7 @@ def test_address_of_something_else() -> None:
         strange = patient(schema=refused)
 
         assert state(project.check_address(strange)) == "fail"
-        assert state(project.check_service_key(strange)) == "warn"
+        assert state(project.check_service_key(strange)) == "skip"
     assert state(project.check_address(patient(SUPABASE_URL="http://abc.example.test"))) == "fail"
 
 
@@ -192,7 +192,7 @@ def test_schema_that_is_not_there_or_another() -> None:
     unnamed = patient(schema=replace(SCHEMA, version=None))
 
     assert [state(project.check_schema(one)) for one in (absent, other, unnamed)] == ["fail"] * 3
-    assert state(project.check_service_key(absent)) == "warn"
+    assert state(project.check_service_key(absent)) == "skip"
 
 
 def test_realtime_that_carries_too_little() -> None:

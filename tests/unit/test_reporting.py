@@ -13,6 +13,7 @@ import structlog
 
 from services import logs, reporting
 from services.chores import Chore
+from services.cli.worker import reported
 from services.errors import SettingsError, Unavailable
 from services.events import WebhookEventProcessingService
 from services.settings import Settings
@@ -186,6 +187,16 @@ def test_chore_with_a_defect_is_told_and_an_outage_is_not(
     Chore(name="test", every=0.0, work=work).run(stopping)
 
     assert [event["tags"]["context"] for event in told(sentry)] == ["chore failed"] * times
+
+
+def test_what_ends_the_worker_is_told_before_it_ends(
+    sentry: TelemetryServer, settings: Settings
+) -> None:
+    with pytest.raises(ValueError, match=HOSTILE), reported():
+        raise ValueError(HOSTILE)
+
+    assert [event["tags"]["context"] for event in sentry.events()] == ["worker failed"]
+    assert HOSTILE.encode() not in sentry.all_bytes
 
 
 def test_without_a_dsn_nothing_is_told(sentry: TelemetryServer) -> None:

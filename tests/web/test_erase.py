@@ -6,11 +6,14 @@ import base64
 import json
 import os
 import secrets
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from subprocess import CompletedProcess
+from threading import Event
 from typing import Any
 from urllib.parse import urlencode
 
@@ -264,6 +267,59 @@ def test_records_of_an_erased_call_that_only_a_worker_understands_stay_away(
     assert rows(db, "select call_sid from public.calls where call_sid = %s", sid) == []
 
 
+def test_a_tool_that_is_called_late_leaves_no_answer(db: psycopg.Connection, run: Run) -> None:
+    conversation_id, word = new_conversation_id(), "Zoe" + secrets.token_hex(4)
+    make_conversation(db, conversation_id)
+    call = {"conversation_id": conversation_id, "tool_call_id": "t1", "claim": str(uuid.uuid4())}
+    wanted = {
+        **call,
+        "acts_outside": False,
+        "lease_seconds": 5,
+        "source": "tavus",
+        "event_key": "k",
+    }
+    db.execute("select public.claim_tool_run(%s)", [Jsonb(wanted)])
+
+    removed(run("--conversation", conversation_id, "--yes", "--json"))
+    done = db.execute(
+        "select public.finish_tool_run(%s, %s)",
+        [Jsonb({**call, "answer": f"Hello {word}"}), Jsonb(said(conversation_id, "tool", word))],
+    ).fetchone()
+
+    assert done is not None
+    assert done[0]["answer"] == f"Hello {word}"
+    assert traces(db, word) == {}
+    assert (
+        rows(db, "select 1 from private.tool_runs where conversation_id = %s", conversation_id)
+        == []
+    )
+
+
+def test_events_that_come_while_it_is_erased_are_gone_too(
+    db: psycopg.Connection, stack: LocalStack, run: Run
+) -> None:
+    conversation_id, word, stop = new_conversation_id(), "Zoe" + secrets.token_hex(4), Event()
+    make_conversation(db, conversation_id)
+
+    def talk() -> int:
+        sent = 0
+        with psycopg.connect(stack.database_url, autocommit=True) as connection:
+            while not stop.is_set():
+                receive(connection, said(conversation_id, secrets.token_hex(6), word))
+                sent += 1
+        return sent
+
+    with ThreadPoolExecutor(3) as talkers:
+        talking = [talkers.submit(talk) for _ in range(3)]
+        try:
+            removed(run("--conversation", conversation_id, "--yes", "--json"))
+        finally:
+            stop.set()
+
+    assert min(future.result() for future in talking) > 1
+    assert traces(db, word) == {}
+
+
 def test_look_alikes_stay_untouched(db: psycopg.Connection, run: Run) -> None:
     base = f"1555{secrets.randbelow(10**5):05}"
     address = f"{secrets.token_hex(4)}@example.test"
@@ -499,14 +555,8 @@ def test_every_table_is_searched_or_holds_nobody(db: psycopg.Connection) -> None
     others = {f"private.{name}" for name in NOBODY | WITH_ITS_CONVERSATION} | NOBODY
 
     assert sorted(tables - searched - others) == []
-    assert [place for place in PLACES if not is_searched(db, place)] == []
-
-
-def is_searched(db: psycopg.Connection, place: str) -> bool:
-    [answer] = rows(
-        db, "select private.is_searched(%s) and to_regclass(%s) is not null as it", place, place
-    )
-    return bool(answer["it"])
+    [answer] = rows(db, "select private.searched_places() as places")
+    assert answer["places"] == list(PLACES)
 
 
 def test_a_number_of_ours_is_refused(db: psycopg.Connection, run: Run) -> None:

@@ -175,7 +175,8 @@ def command(stack: LocalStack, *arguments: str) -> CompletedProcess[str]:
 def test_command_line_does_the_same(
     stack: LocalStack, db: psycopg.Connection, conversation: str
 ) -> None:
-    told = json.loads(command(stack, "events", "list", "--conversation", conversation, "--json").stdout)
+    listed = command(stack, "events", "list", "--conversation", conversation, "--json")
+    told = json.loads(listed.stdout)
     table = command(stack, "events", "list", "--conversation", conversation).stdout
     shown = command(stack, "events", "show", told[0]["id"]).stdout
     replayed = command(stack, "replay", told[0]["id"], "--json").stdout
@@ -322,3 +323,20 @@ def test_why_an_event_has_no_effects_is_told(
 
     assert event["effects"] is None
     assert told in event["effects_error"]
+
+
+def test_event_is_found_by_the_row_that_browsers_see(
+    caller: Caller, admin: Account, db: psycopg.Connection, conversation: str
+) -> None:
+    shown = rows(
+        db,
+        "select id, event_data from public.processed_webhook_events where conversation_id = %s",
+        conversation,
+    )
+
+    found = [caller.http.get(f"{URL}/{row['id']}", headers=admin.headers).json() for row in shown]
+
+    assert len({event["id"] for event in found}) == 3
+    for row, event in zip(shown, found, strict=True):
+        assert event["projection"]["id"] == str(row["id"])
+        assert json.loads(event["body"])["properties"]["speech"] == row["event_data"]["speech"]

@@ -63,7 +63,6 @@ function createEventLog(context, { select, includes, pageSize, onEvents }) {
   let oldest = Infinity;
   let newestTime = -Infinity;
   let sweptTime = -Infinity;
-  let isHistory = true;
   let hasEarlier = false;
   function accept(rows, about) {
     const fresh = rows.filter((row) => !seen.has(row.id) && includes(row)).sort((a, b) => a.seq - b.seq);
@@ -81,15 +80,13 @@ function createEventLog(context, { select, includes, pageSize, onEvents }) {
     if (checkpoint === null) await readNewest();
     else await readSince(checkpoint, isDeep);
     await readArrived();
-    isHistory = false;
   }
   async function readNewest() {
     const page = await readPage(select("*"));
-    if (!page.length) return;
-    checkpoint = page[0].seq - 1;
+    checkpoint = page[0] ? page[0].seq - 1 : 0;
     settle(page);
     sweptTime = newestTime;
-    accept(page, { isHistory });
+    accept(page, { isHistory: true });
   }
   async function readSince(seq, isDeep) {
     const since = await readKeys((after) => select(KEY).gt("seq", after ?? seq));
@@ -99,7 +96,7 @@ function createEventLog(context, { select, includes, pageSize, onEvents }) {
     if (isDeep) sweptTime = newestTime;
   }
   function readLate(upTo) {
-    const from = new Date(sweptTime - context.timing.depth).toISOString();
+    const from = new Date(Math.max(0, sweptTime - context.timing.depth)).toISOString();
     return readKeys((after) => keysAfter(after).lte("seq", upTo).gte("processed_at", from));
   }
   const keysAfter = (after) => after === null ? select(KEY).gte("seq", oldest) : select(KEY).gt("seq", after);
@@ -273,12 +270,16 @@ function openStream(client, options) {
   let timer;
   const join = oneAtATime(async () => {
     clearTimeout(timer);
-    leave();
+    const left = channel;
+    channel = null;
     await client.realtime.setAuth().catch(() => {
     });
-    if (signal.aborted) return;
-    after(timing.start);
-    channel = subscribe2();
+    await untilConnectable(client);
+    if (!signal.aborted) {
+      after(timing.start);
+      channel = subscribe2();
+    }
+    leave(left);
   });
   function after(delay) {
     clearTimeout(timer);
@@ -313,18 +314,19 @@ function openStream(client, options) {
     options.onLost();
     if (error) options.onError(error);
   }
-  function leave() {
-    const left = channel;
-    channel = null;
+  function leave(left) {
     if (left) client.removeChannel(left).catch(() => {
     });
   }
   signal.addEventListener("abort", () => {
     clearTimeout(timer);
-    leave();
+    leave(channel);
   });
   join();
   return join;
+}
+async function untilConnectable({ realtime }) {
+  while (realtime.isDisconnecting()) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 // src/follow.ts

@@ -7,13 +7,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from services.local.stack import LocalStack
 from tests.e2e.accounts import Account, create_account
 from tests.e2e.dashboard.browsing import DESK, Operator
+from tests.e2e.visitor import IN_TIME
 
 Dashboard = Callable[..., Operator]
+
+expect.set_options(timeout=IN_TIME)
 
 
 @pytest.fixture(name="dashboard")

@@ -29,7 +29,7 @@ def local_service(stack: LocalStack, **settings: str) -> Iterator[str]:
 @contextmanager
 def local_worker(stack: LocalStack) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker, which tells receivers on this machine too."""
-    command = [Path(sys.executable).with_name("convohooks"), "worker"]
+    command = [str(Path(sys.executable).with_name("convohooks")), "worker"]
     env = {**os.environ, **stack.env(), **LOCAL}
     worker = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
     try:

@@ -29,7 +29,8 @@ SAID = (
     ("assistant", "We could do that. I'll send you a link to start the trial."),
     (
         "user",
-        "Great, that works for us. I'll set up a meeting with my team next week. How are you doing it?",
+        "Great, that works for us. I'll set up a meeting with my team next week."
+        " How are you doing it?",
     ),
 )
 
@@ -98,3 +99,50 @@ def whole_talk(
     ):
         assert caller.send(callback).status_code == 200
     return conversation
+
+
+def long_call(db: psycopg.Connection, conversation: str, lines: int) -> None:
+    """Put a long call into the tables, with a tool for every tenth line."""
+    told = {"c": conversation, "n": lines}
+    db.execute(
+        "insert into public.conversation_messages"
+        " (conversation_id, message_id, role, content, origin, seq, timestamp)"
+        " select %(c)s, 'm' || n, case n %% 2 when 1 then 'user' else 'assistant' end,"
+        " 'Line ' || n || ' of a long call, in which much is said at some length.', 'live', n,"
+        " timestamptz '2026-03-01T06:00Z' + n * interval '2 s' from generate_series(1, %(n)s) n",
+        told,
+    )
+    db.execute(
+        "insert into public.processed_webhook_events"
+        " (source, conversation_id, event_type, event_data)"
+        " select 'tavus', %(c)s, 'conversation.utterance', jsonb_build_object('properties',"
+        " jsonb_build_object('role', 'user', 'speech', n)) from generate_series(1, %(n)s) n",
+        told,
+    )
+    db.execute(
+        "insert into public.tool_calls"
+        " (conversation_id, tool_call_id, name, arguments, success, called_at)"
+        " select %(c)s, 't' || n, 'look_up', '{\"item\": 5}', true,"
+        " timestamptz '2026-03-01T06:00Z' + n * interval '20 s'"
+        " from generate_series(1, %(n)s / 10) n",
+        told,
+    )
+
+
+def delivery(db: psycopg.Connection, conversation: str, owner_id: str) -> str:
+    """Queue a delivery about somebody's conversation; return its id."""
+    [made] = db.execute(
+        "with endpoint as ("
+        "  insert into public.webhook_endpoints (user_id, url)"
+        "  values (%(owner)s, 'https://receiver.example.test') returning id"
+        "), event as ("
+        "  insert into private.outgoing_events (key, event_type, user_id, payload)"
+        "  values (gen_random_uuid()::text, 'conversation.completed', %(owner)s, '{}') returning id"
+        ") insert into public.webhook_deliveries"
+        " (endpoint_id, user_id, event_id, webhook_id, event_type, conversation_id)"
+        " select endpoint.id, %(owner)s, event.id, 'msg_1', 'conversation.completed', c.id"
+        " from endpoint, event, public.conversations c where c.conversation_id = %(c)s"
+        " returning id::text",
+        {"owner": owner_id, "c": conversation},
+    ).fetchall()
+    return str(made[0])

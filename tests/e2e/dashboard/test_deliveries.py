@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -216,6 +216,24 @@ def test_row_that_no_longer_fits_leaves_and_one_that_fits_arrives(
 
     finished(db, deliveries[:1], "delivered", None)
     expect(operator.row("It took no connection.")).to_have_count(1, timeout=IN_TIME)
+
+
+def test_what_came_while_the_connection_was_down_is_caught_up_with(
+    dashboard: Dashboard,
+    person: Account,
+    db: psycopg.Connection,
+    endpoint: str,
+    turn_realtime: Callable[..., None],
+) -> None:
+    operator = dashboard(person, f"/dashboard/endpoints/{endpoint}").wait_until("Live")
+    expect(operator.page.get_by_text("Nothing was sent yet")).to_be_visible(timeout=IN_TIME)
+
+    turn_realtime(system_delay_ms=1500, drop=True)
+    operator.wait_until("Reconnecting")
+    send(db, person.id, endpoint, 3)
+
+    operator.wait_until("Live")
+    expect(operator.row("message.created")).to_have_count(3)
 
 
 def test_old_ones_are_a_page_away_and_resent_they_are_followed_too(

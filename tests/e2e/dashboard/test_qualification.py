@@ -71,7 +71,8 @@ def test_a_completion_appears_without_reload_with_a_column_for_each_variable(
     caller.send(objective(conversation, first_name="Ada", team_size="12"))
 
     expect(operator.page.locator("th")).to_have_text(
-        ["Received", "Objective", "Conversation", "First name", "Company", "Team size"], timeout=IN_TIME
+        ["Received", "Objective", "Conversation", "First name", "Company", "Team size"],
+        timeout=IN_TIME,
     )
     expect(row).to_contain_text("12")
     assert operator.page.evaluate("window.isStillThisPage")
@@ -85,7 +86,8 @@ def test_filters_and_sorting_live_in_the_address(
     other = create_conversation(db, person.id)
     caller.send({**objective(other, first_name="Dan")})
     db.execute(
-        "update public.qualification_data set objective_name = 'closing' where conversation_id = %s",
+        "update public.qualification_data set objective_name = 'closing'"
+        " where conversation_id = %s",
         [other],
     )
     operator = dashboard(person, PAGE)
@@ -160,8 +162,15 @@ def test_the_file_holds_every_value_as_it_was_and_no_formula(
     # What is stored was trimmed on its way in.
     assert (row["minus"], row["handle"], row["blanks"]) == ("'-5", "'@SUM(A1:A9)", "'=1+1")
     assert (row["tab"], row["return"], row["below"]) == ("'\t=1", "'\r=1", "'-5")
-    assert (row["quote"], row["lines"], row["name"]) == (strange["quote"], strange["lines"], strange["name"])
-    assert (json.loads(row["list"]), json.loads(row["nested"])) == (strange["list"], strange["nested"])
+    assert (row["quote"], row["lines"], row["name"]) == (
+        strange["quote"],
+        strange["lines"],
+        strange["name"],
+    )
+    assert (json.loads(row["list"]), json.loads(row["nested"])) == (
+        strange["list"],
+        strange["nested"],
+    )
     assert (row["number"], row["yes"]) == ("42", "true")
     assert row["'=1+1"] == "a name that begins so"
     assert not any(value.startswith(("=", "+", "-", "@")) for value in (*row, *row.values()))
@@ -207,14 +216,14 @@ def test_an_export_says_how_far_it_is_and_can_be_given_up(
 
 
 def create_many(db: psycopg.Connection, owner: Account, count: int, objective_name: str) -> str:
-    """Put completions of one conversation into the table, each a second after the one ahead of it."""
+    """Put completions of one conversation into the table, a second between any two."""
     conversation = create_conversation(db, owner.id)
     db.execute(
         "insert into public.qualification_data"
         " (conversation_id, objective_name, event_type, output_variables, version, received_at)"
         " select %(c)s, %(o)s || ' ' || n, 'conversation.objective.completed',"
         " jsonb_build_object('number', n, 'text', 'what was said of ' || n), 1,"
-        " timestamptz '2026-03-01T06:00Z' + n * interval '1 second' from generate_series(1, %(n)s) n",
+        " timestamptz '2026-03-01T06:00Z' + n * interval '1 s' from generate_series(1, %(n)s) n",
         {"c": conversation, "o": objective_name, "n": count},
     )
     return conversation
@@ -223,12 +232,26 @@ def create_many(db: psycopg.Connection, owner: Account, count: int, objective_na
 def test_how_it_looks(
     dashboard: Dashboard, db: psycopg.Connection, caller: Caller, person: Account
 ) -> None:
-    people = (("Ada", "Example Ltd", "engineer"), ("Ben", "Sample & Sons", "buyer"), ("Zoë", "", "head of operations"))
+    people = (
+        ("Ada", "Example Ltd", "engineer"),
+        ("Ben", "Sample & Sons", "buyer"),
+        ("Zoë", "", "head of operations"),
+    )
     for first, company, position in people:
         email = f"{first.lower().replace('ë', 'e')}@example.test"
-        told = {"first_name": first, "last_name": "Example", "email": email, "position": position, "company": company, "team_size": "12", "wants": "a demo of the integration with their calendar, next week if possible"}
+        told = {
+            "first_name": first,
+            "last_name": "Example",
+            "email": email,
+            "position": position,
+            "company": company,
+            "team_size": "12",
+            "wants": "a demo of the integration with their calendar, next week if possible",
+        }
         found_out(db, caller, person, f"Onboarding of {first}", **told)
-    found_out(db, caller, person, "<i>Markup</i>", first_name="<b>bold</b>", budget='=HYPERLINK("x")')
+    found_out(
+        db, caller, person, "<i>Markup</i>", first_name="<b>bold</b>", budget='=HYPERLINK("x")'
+    )
     operator = dashboard(person, PAGE)
     expect(operator.row("<b>bold</b>")).to_be_visible(timeout=IN_TIME)
 

@@ -51,12 +51,23 @@ async function send(method, path, body, session, { signal, headers } = {}) {
     return await fetch(path, { method, headers: told, signal, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError({ status: 0, title: "The service cannot be reached", detail: "The service cannot be reached. Check your connection." });
+    throw unreachable();
+  }
+}
+
+const unreachable = () =>
+  new ApiError({ status: 0, title: "The service cannot be reached", detail: "Check your connection, then try again." });
+
+async function textOf(answer) {
+  try {
+    return await answer.text();
+  } catch (error) {
+    throw error.name === "AbortError" ? error : unreachable();
   }
 }
 
 async function read(answer, parse) {
-  const text = await answer.text();
+  const text = await textOf(answer);
   const told = parsed(text, parse);
   if (answer.ok) return told;
   const { title, detail } = told ?? {};

@@ -4,6 +4,7 @@ import uPlot from "../../vendor/uplot-1.6.32.js";
 const DAY = 86400;
 const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 1e7, 1e8];
 const MARGIN = 1.08;
+const BRIDGED = 3;
 
 /** Return {options, data} for uPlot. */
 export function drawing(shown, { kind, format, most, group, root, size, onPoint }) {
@@ -51,16 +52,23 @@ function line({ label, tone, isDashed }, kind, colour) {
     return { label, fill: paint, width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.78, 40] }) };
   }
   const points = { show: alone, size: 5, fill: paint, width: 0 };
-  return { label, stroke: paint, width: isDashed ? 1.5 : 2, dash: isDashed ? [4, 4] : undefined, points, spanGaps: false };
+  return { label, stroke: paint, width: isDashed ? 1.5 : 2, dash: isDashed ? [4, 4] : undefined, points, gaps: longGaps };
 }
 
-/** Show a point where a line would show nothing: a value with gaps on both sides. */
+/** Keep the gaps that say something: a line goes on over a few steps in which nothing came. */
+function longGaps(plot, index, first, last, gaps) {
+  const [one, other] = plot.data[0].slice(0, 2).map((time) => plot.valToPos(time, "x", true));
+  return gaps.filter(([from, to]) => to - from > (other - one) * (BRIDGED + 1.5));
+}
+
+/** Show a point where there is no line: a value with long gaps on both sides. */
 function alone(plot, index, first, last) {
   const values = plot.data[index];
+  const isValue = (value) => value !== null && value !== undefined;
   const places = [];
   for (let at = first; at <= last; at += 1) {
-    const isBetweenGaps = (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null;
-    if ((values[at] ?? null) !== null && isBetweenGaps) places.push(at);
+    const near = values.slice(Math.max(at - BRIDGED - 1, 0), at + BRIDGED + 2);
+    if (isValue(values[at]) && near.filter(isValue).length === 1) places.push(at);
   }
   return places.length ? places : false;
 }

@@ -1,6 +1,6 @@
 /** The table of an endpoint's deliveries. */
 import { EVENT_TYPES, deliveryState, lastAnswer } from "./parts.js";
-import { html, nothing, table, time } from "../ui.js";
+import { html, table, time } from "../ui.js";
 
 const STATES = [["", "All"], ["waiting", "Waiting"], ["delivered", "Delivered"], ["failed", "Failed"]];
 
@@ -31,7 +31,7 @@ export const deliveryTable = ({ rows, resend, empty }) =>
     ],
   });
 
-const next = ({ state, next_attempt_at: at }) => (state === "waiting" ? time(at) : nothing);
+const next = ({ state, next_attempt_at: at }) => (state === "waiting" ? time(at) : html`<span class="hint">–</span>`);
 
 const again = (row, resend) =>
   html`<button type="button" class="quiet" @click=${() => resend(row)}>

@@ -1,6 +1,8 @@
 /** What an event does, as its handler says. */
 import { html, json, nothing, time } from "../ui.js";
 
+const LONGEST = 80;
+const MOST = 3;
 const NAMES = {
   conversation: "Conversation",
   messages: "Messages",
@@ -32,8 +34,14 @@ const effect = (name, value) => html`<details class="effect">
 function summary(name, value) {
   if (name === "records") return countOf(value.map(({ table }) => table));
   if (name === "projections") return countOf(value.map(({ event_type: type }) => type));
-  if (Array.isArray(value)) return `${value.length} ${value.length === 1 ? "row" : "rows"}`;
-  return Object.keys(value ?? {}).join(", ");
+  if (!Array.isArray(value)) return gist(value ?? {});
+  return value.length === 1 ? gist(value[0]) : `${value.length} rows, the first: ${gist(value[0])}`;
+}
+
+/** Return the first fields that are short enough to be read in passing. */
+function gist(row) {
+  const short = Object.entries(row).filter(([, value]) => value !== null && typeof value !== "object" && String(value).length <= LONGEST);
+  return short.slice(0, MOST).map(([name, value]) => `${name}: ${value}`).join(" · ");
 }
 
 function countOf(names) {

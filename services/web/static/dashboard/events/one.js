@@ -72,7 +72,7 @@ export function watchEvent({ params, api, client, person, signal, announce }, on
     state.replay = { isRunning: true, attempts: state.event.attempts, began: performance.now() };
     onChange();
     try {
-      await api.post(`${address}/replay`, {}, { signal });
+      await api.post(`/api/webhook-events/${state.event.id}/replay`, {}, { signal });
     } catch (error) {
       if (signal.aborted) return;
       state.replay = { isRunning: false, error };

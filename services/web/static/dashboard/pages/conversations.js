@@ -1,7 +1,7 @@
 /** Conversations, the newest first, as they come and change. */
 import { watchRows } from "/static/convohooks.js";
 import { duration as lasting, words } from "../../format.js";
-import { STATUSES, conversationsOf, pathOf } from "../conversation-rows.js";
+import { STATUSES, conversationsOf, pathOf } from "../conversations/rows.js";
 import { createList } from "../list.js";
 import { badge, emptyState, errorState, filterForm, html, loading, nothing, pager, render, table, time } from "../ui.js";
 

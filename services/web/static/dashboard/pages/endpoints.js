@@ -101,7 +101,7 @@ const list = ({ person }, { rows, health, form }, { begin }) =>
     columns: [
       { label: "URL", isWide: true, cell: address },
       { label: "Hears", cell: (row) => html`<span class="hears">${listensTo(row)}</span>` },
-      { label: "State", cell: (row) => html`${endpointState(row)}<span class="why hint">${whyDisabled(row)}</span>` },
+      { label: "State", cell: (row) => html`<div>${endpointState(row)}<span class="why hint">${whyDisabled(row)}</span></div>` },
       { label: "Last success", cell: ({ id }) => timeOrNever(health.get(id)?.last_delivered_at) },
       { label: "Last failure", cell: ({ id }) => timeOrNever(health.get(id)?.last_failed_at) },
       { label: "Success, 24 h", isNumeric: true, cell: ({ id }) => successRate(health.get(id)) },

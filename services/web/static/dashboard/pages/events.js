@@ -19,11 +19,11 @@ function open(place) {
   const { root, signal } = place;
   const source = createSource(place);
   const state = { isPaused: false, senders: null };
+  const filterNow = () => filterOf(place, source.names);
   const isReading = watchReading(root, { signal, onEnd: release });
   const events = createList({ read: source.read, signal, onChange: draw, isHeld: () => state.isPaused || isReading() });
   const announce = announcer(place);
   const pace = createPace(look, { signal, idle: idleOf });
-  const filterNow = () => filterOf(place, source.names);
 
   function draw() {
     const { list } = events;

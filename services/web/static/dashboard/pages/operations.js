@@ -73,7 +73,7 @@ const WITHOUT = {
 
 /** Return a notice for each kind of process of which none runs. */
 function missing(processes) {
-  const dead = Object.keys(KINDS).filter((kind) => !processes.some((process) => process.kind === kind && process.alive));
+  const dead = Object.keys(KINDS).filter((kind) => !processes.some((process) => process.kind === kind));
   if (!dead.length) return nothing;
   return html`<section class="incidents" aria-label="What does not run">
     ${dead.map(
@@ -150,7 +150,7 @@ const history = (incidents) =>
     empty: html`<p class="hint">None so far.</p>`,
     columns: [
       { label: "State", cell: ({ ended_at: at }) => badge(at ? "ok" : "failed", at ? "Over" : "Going on") },
-      { label: "What", isWide: true, cell: ({ title, detail }) => html`<strong class="incident-title">${title}</strong><span class="hint">${detail}</span>` },
+      { label: "What", isWide: true, cell: ({ title, detail }) => html`<div><strong class="incident-title">${title}</strong><span class="hint">${detail}</span></div>` },
       { label: "Began", cell: ({ began_at: at }) => time(at) },
       { label: "Ended", cell: ({ ended_at: at }) => (at ? time(at) : html`<span class="hint">–</span>`) },
     ],

@@ -1,10 +1,10 @@
 /** What the objectives of all conversations found out, as a table and as a file. */
 import { watchRows } from "/static/convohooks.js";
 import { plain, shortened, words } from "../../format.js";
-import { createExport } from "../completion-export.js";
-import { completionsOf, isSortable } from "../completion-rows.js";
-import { NAMED, valuesOf, variablesOf } from "../completions.js";
-import { pathOf } from "../conversation-rows.js";
+import { createExport } from "../qualification/export.js";
+import { completionsOf, isSortable } from "../qualification/rows.js";
+import { NAMED, valuesOf, variablesOf } from "../qualification/variables.js";
+import { pathOf } from "../conversations/rows.js";
 import { createList } from "../list.js";
 import { emptyState, errorState, filterForm, html, icon, loading, pager, nothing, render, table, time } from "../ui.js";
 

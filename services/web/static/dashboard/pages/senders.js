@@ -56,11 +56,10 @@ const known = (senders, base) =>
     key: ({ source }) => source,
     empty: "No sender is set up",
     columns: [
-      { label: "Sender", cell: ({ source }) => html`<a href="/dashboard/events?source=${encodeURIComponent(source)}">${source}</a>` },
+      { label: "Sender", cell: ({ source }) => html`<a class="sender" href="/dashboard/events?source=${encodeURIComponent(source)}">${source}</a>` },
       { label: "State", cell: state },
       { label: "Last seen", cell: ({ last_seen_at: seen }) => (seen ? time(seen) : html`<span class="hint">never</span>`) },
-      { label: "Received", isNumeric: true, cell: ({ received_24h: n }) => count(n) },
-      { label: "Duplicates", isNumeric: true, cell: ({ duplicates_24h: n }) => count(n) },
+      { label: "Received", isNumeric: true, cell: received },
       { label: "Success", isNumeric: true, cell: ({ success_rate: rate }) => html`<span class=${rate !== null && rate < 0.99 ? "is-bad" : ""}>${percent(rate)}</span>` },
       { label: "p95", isNumeric: true, cell: ({ p95_ms: ms }) => took(ms) },
       { label: "Refused", cell: refused },
@@ -75,6 +74,9 @@ function state({ configured, failed_24h: failed, unauthentic_24h: forged, receiv
   return badge("ok", "Set up");
 }
 
+const received = ({ received_24h: all, duplicates_24h: again }) =>
+  html`<div>${count(all)}${again ? html`<span class="again hint">${count(again)} repeated</span>` : nothing}</div>`;
+
 function refused(sender) {
   const some = REFUSALS.filter(([column]) => sender[column] > 0);
   if (!some.length) return html`<span class="hint">none</span>`;
@@ -82,7 +84,7 @@ function refused(sender) {
 }
 
 const address = (path, base) =>
-  html`<span class="address"><code title=${base + path}>${path}</code>${copyButton(base + path, html`Copy<span class="unseen"> the address ${base + path}</span>`)}</span>`;
+  html`<span class="address"><code title=${base + path}>${path}</code>${copyButton(base + path, html`<span class="unseen">Copy the address ${base + path}</span>`)}</span>`;
 
 function missing(senders, base) {
   if (!senders.length) return nothing;

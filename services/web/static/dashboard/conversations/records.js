@@ -1,11 +1,14 @@
 /** All that is known of one conversation, and what it is told meanwhile. */
 import { watchConversation, watchRows } from "/static/convohooks.js";
 import { createMessages } from "./messages.js";
-import { isUuid, quoted, rowsOf } from "./reads.js";
+import { isUuid, quoted, rowsOf } from "../reads.js";
 import { NO_RECORDS } from "./timeline.js";
 
 const DELIVERIES = 200;
 const EVENTS = 500;
+// What an event says of a message or a tool their own rows say better, and they are read when it comes.
+const TOLD_BY_ROWS = /message|utterance|tool/;
+const GRACE_MS = 1500;
 
 /**
  * Follow a conversation by its id here or its sender's until the signal is aborted. `onChange(records)` gets what is known:
@@ -45,7 +48,7 @@ export function followConversation(client, address, { signal, onChange, onStatus
     know({ conversationId });
     const messages = createMessages(client, conversationId, { signal, onMessages: (messages) => know({ messages }), onError });
     const handlers = {
-      onEvents: (rows) => know({ events: [...records.events, ...rows] }),
+      onEvents,
       onConversation: take,
       onMessages: messages.take,
       // They are read after the messages: now no event is taken for what these say better.
@@ -60,6 +63,13 @@ export function followConversation(client, address, { signal, onChange, onStatus
     };
     const watch = watchConversation(client, conversationId, handlers, { pageSize: EVENTS });
     keep("talk", watch);
+  }
+
+  function onEvents(rows, { isHistory }) {
+    const isLater = (row) => !isHistory && TOLD_BY_ROWS.test(row.event_type ?? "");
+    const later = rows.filter(isLater);
+    know({ events: [...records.events, ...rows.filter((row) => !isLater(row))] });
+    if (later.length) setTimeout(() => know({ events: [...records.events, ...later] }), GRACE_MS);
   }
 
   // A timeline with gaps would mislead: what came earlier is read to its end.

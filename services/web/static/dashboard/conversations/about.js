@@ -1,9 +1,9 @@
 /** What is known of a conversation besides its course: facts, scores with reasons, what was found out. */
-import { webAddress } from "../address.js";
-import { dateAndTime, duration, plain, words } from "../format.js";
-import { fullName, valuesOf } from "./completions.js";
-import { feedbackView } from "./feedback-view.js";
-import { copyButton, facts, html, json, nothing } from "./ui.js";
+import { webAddress } from "../../address.js";
+import { dateAndTime, duration, plain, words } from "../../format.js";
+import { fullName, valuesOf } from "../qualification/variables.js";
+import { feedbackView } from "./feedback.js";
+import { copyButton, facts, html, json, nothing } from "../ui.js";
 
 const WIDE = matchMedia("(min-width: 64rem)");
 

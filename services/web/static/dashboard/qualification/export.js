@@ -1,6 +1,6 @@
 /** The file of what was found out: all that the filters name, however many pages that is. */
-import { allCompletions, asCsv } from "./completion-rows.js";
-import { download, errorState, html, nothing, toast } from "./ui.js";
+import { allCompletions, asCsv } from "./rows.js";
+import { download, errorState, html, nothing, toast } from "../ui.js";
 
 const NUMBER = new Intl.NumberFormat("en");
 

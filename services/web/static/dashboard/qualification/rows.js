@@ -1,7 +1,7 @@
 /** Completed objectives across conversations, as the filters of an address name them. */
-import { NAMED, valuesOf, variablesOf } from "./completions.js";
+import { NAMED, valuesOf, variablesOf } from "./variables.js";
 import { toCsv } from "./csv.js";
-import { allRows, containing, rowsOf, validTime } from "./reads.js";
+import { allRows, containing, rowsOf, validTime } from "../reads.js";
 
 const COLUMNS = "id,conversation_id,objective_name,event_type,first_name,last_name,email,position,output_variables,received_at,updated_at,version";
 const FIXED = ["received_at", "updated_at", "conversation_id", "objective_name", "event_type"];

@@ -1,5 +1,5 @@
 /** All messages of a conversation: a watch tells of the newest, the others are read once. */
-import { rowsOf } from "./reads.js";
+import { rowsOf } from "../reads.js";
 
 // How many a watch tells of at most: where it tells of as many there may be more.
 const NEWEST = 500;

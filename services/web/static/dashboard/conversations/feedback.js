@@ -1,6 +1,6 @@
 /** What a talk was worth, and why: docs/feedback.md says what the scores mean. */
-import { plain, words } from "../format.js";
-import { html, nothing } from "./ui.js";
+import { plain, words } from "../../format.js";
+import { html, nothing } from "../ui.js";
 
 const SCORES = { communicationScore: "Communication", empathyScore: "Empathy", problemSolvingScore: "Problem solving" };
 const REMARKS = { strengths: "Strengths", areasForImprovement: "To improve", keyInsights: "Insights" };

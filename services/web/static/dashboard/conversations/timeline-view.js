@@ -1,10 +1,10 @@
 /** A timeline as a list: each entry in the words of what it is. */
-import { webAddress } from "../address.js";
-import { plain, shortened, words } from "../format.js";
-import { speaker, summary } from "../summary.js";
-import { reasonsOf, scoredBy, scoresLine } from "./feedback-view.js";
+import { webAddress } from "../../address.js";
+import { plain, shortened, words } from "../../format.js";
+import { speaker, summary } from "../../summary.js";
+import { reasonsOf, scoredBy, scoresLine } from "./feedback.js";
 import { fieldsOf } from "./timeline.js";
-import { badge, duration, guard, html, json, nothing, repeat } from "./ui.js";
+import { badge, duration, guard, html, json, nothing, repeat } from "../ui.js";
 
 const BRIEF = 240;
 // From here on what is not on the screen is left out of the layout.

@@ -1,5 +1,5 @@
 /** The list of conversations, as the filters of an address name it. */
-import { containing, isUuid, quoted, rowsOf, validTime } from "./reads.js";
+import { containing, isUuid, quoted, rowsOf, validTime } from "../reads.js";
 
 const COLUMNS = "id,conversation_id,conversation_name,status,user_id,started_at,ended_at,duration_seconds,created_at,version";
 export const STATUSES = ["starting", "active", "ended", "completed", "failed"];
