@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from services.local import checkout, postgres, processes, schema, toolchain
 from services.local.backend import Backend, bootstrap, parts
 from services.local.parts import Part
 from services.local.ports import require_free
-from services.local.state import Pause, Secrets, State, hold, holder, remove_tree
+from services.local.state import Pause, Secrets, State, hold, holder, remove_tree, wait_for
 from services.local.supervisor import Report, Supervisor, silent
 
 BUSY = "Another `convohooks dev` (process {pid}) runs in this checkout. Stop that one first."
@@ -150,10 +151,17 @@ def discard(state: State) -> None:
 
 def discard_idle(folder: Path) -> None:
     """Discard every stack whose state lies in a folder below this one and that nobody runs."""
-    for child in folder.glob("*/"):
-        if holder(child / "lock") is None:
-            discard(State(child))
-            remove_tree(child)
+    # Of two that begin at once, the second would stumble over what the first removes.
+    with wait_for(folder / "discard.lock", _patiently):
+        for child in folder.glob("*/"):
+            if holder(child / "lock") is None:
+                discard(State(child))
+                remove_tree(child)
+
+
+def _patiently(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
 
 
 def _assemble(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from psycopg.types.json import Jsonb
 from services.local.stack import LocalStack
 from services.tally import SECONDS, Tally
 from tests.database.events import make_conversation, new_conversation_id
+from tests.forwarder import Forwarder
 from tests.stack import start_service
 from tests.web.caller import SETTINGS, Caller, joined, utterance
 from tests.web.people import Account, make_admin, sign_up
@@ -281,6 +283,32 @@ def test_service_counts_and_reports_on_its_own(
     assert senders["stripe"]["configured"] is False
     assert senders["stripe"]["last_seen_at"] is None
     assert senders["stripe"]["success_rate"] is None
+
+
+@pytest.mark.usefixtures("no_counts")
+def test_counts_of_an_outage_are_told_after_it(
+    stack: LocalStack, caller: Caller, admin: Account
+) -> None:
+    with Forwarder(stack.backend.gateway_port) as supabase, ExitStack() as ended:
+        service = start_service(
+            stack,
+            **SETTINGS,
+            SUPABASE_URL=supabase.url,
+            SPOOL_PATH=str(stack.state.folder / f"{new_conversation_id()}.db"),
+            BREAKER_FAILURES="1",
+            BREAKER_SECONDS="1",
+        )
+        ended.callback(service.kill)
+        with httpx.Client(base_url=service.url, timeout=30) as http:
+            supabase.mode = "refuse"
+            answers = [Caller(http).send(joined(new_conversation_id())) for _ in range(3)]
+        until(lambda: "reports wait" in service.log)
+        supabase.mode = "pass"
+
+        until(lambda: asked(caller, admin, LOGS, hours=1)["metrics"]["received"] == 3)
+
+    assert {answer.json()["outcome"] for answer in answers} == {"spooled"}
+    assert asked(caller, admin, LOGS, hours=1)["metrics"]["processed"] == 0
 
 
 def test_process_is_told_of_while_it_lives_and_not_once_it_has_ended(

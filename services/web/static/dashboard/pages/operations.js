@@ -73,7 +73,7 @@ const WITHOUT = {
 
 /** Return a notice for each kind of process of which none runs. */
 function missing(processes) {
-  const dead = Object.keys(KINDS).filter((kind) => !processes.some((process) => process.kind === kind));
+  const dead = Object.keys(KINDS).filter((kind) => !processes.some((process) => process.kind === kind && process.alive));
   if (!dead.length) return nothing;
   return html`<section class="incidents" aria-label="What does not run">
     ${dead.map(
