@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help dev test bench chaos reset migration events lock install
+.PHONY: help dev test bench chaos reset migration events client lock install
 
 # The first Python that is new enough; an installed version manager may offer names that fail.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -31,6 +31,9 @@ migration: install ## Write supabase/migrations/ from sql/
 
 events: install ## Write the tables of docs/events.md from the senders
 	@.venv/bin/python -m services.docs_events
+
+client: install ## Build the browser client into services/web/static/ and client/dist/
+	@.venv/bin/python -m tests.client_package
 
 lock: install ## Write requirements.lock from pyproject.toml
 	@.venv/bin/pip install --quiet 'pip-tools>=7.6,<8'

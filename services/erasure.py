@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -59,9 +59,11 @@ class Erasure:
     spool: Spool | None = None
     pause: Callable[[float], None] = field(default=time.sleep)
 
-    def preview(self, subject: Subject, tell: Tell = lambda text: None) -> tuple[Plan, Report]:
+    def preview(
+        self, subject: Subject, tell: Tell = lambda text: None, known: Iterable[Subject] = ()
+    ) -> tuple[Plan, Report]:
         """Return what there is of somebody and would go; nothing changes. Raises Unavailable."""
-        plan = Search(database=self.database, progress=tell).find(subject)
+        plan = Search(database=self.database, progress=tell).find(subject, known)
         counts: Counter[str] = Counter()
         for items in _batches(plan.items):
             tell("counting")
@@ -80,7 +82,7 @@ class Erasure:
                 counts[SPOOL] += spooled
             self._begin(plan)
             counts.update(self.finish(tell))
-            plan, left = self.preview(subject, tell)
+            plan, left = self.preview(subject, tell, plan.subjects)
             if not left.counts:
                 break
             conversations |= set(plan.conversations)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,9 +60,12 @@ class Search:
     database: Database
     progress: Progress = lambda table: None
 
-    def find(self, subject: Subject) -> Plan:
-        """Return what there is of somebody. Raises Conflict for a number of ours, Unavailable."""
-        plan = Plan(subjects=[subject])
+    def find(self, subject: Subject, known: Iterable[Subject] = ()) -> Plan:
+        """Return what there is of somebody. Raises Conflict for a number of ours, Unavailable.
+
+        `known` are names of theirs that an earlier search has found: what told them may be gone.
+        """
+        plan = Plan(subjects=[subject, *(one for one in known if one != subject)])
         self._add_conversations(plan, subject)
         if subject.kind != "conversation":
             for table, row in self._rows([subject]):

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "5f09bb18826b"
+SCHEMA_VERSION = "d6cd0a98500d"

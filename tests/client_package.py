@@ -46,6 +46,12 @@ def run_node(*arguments: str) -> str:
     return run(str(node()), *arguments)
 
 
+def build() -> None:
+    """Write the bundle that pages load, and client/dist for publishing; raises as `run` does."""
+    run_node("node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json")
+    run_node("build.mjs")
+
+
 def _is_installed() -> bool:
     return STAMP.exists() and STAMP.read_text() == _version()
 
@@ -57,3 +63,7 @@ def _version() -> str:
 def _pause(seconds: float) -> bool:
     time.sleep(seconds)
     return False
+
+
+if __name__ == "__main__":
+    build()

@@ -1,4 +1,5 @@
 /** Follow webhook events, conversations and deliveries as they happen, without gaps. */
+export type { Client } from "./query.ts";
 export type * from "./rows.ts";
 export type { RecordHandlers } from "./records.ts";
 export { TIMING } from "./watch.ts";

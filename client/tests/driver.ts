@@ -25,6 +25,7 @@ const watches = new Map<number, Watch>();
 // What Realtime says with one of these in it is not heard; answers to questions with one in them wait.
 const unheard = new Set<string>();
 const held = new Map<string, { promise: Promise<void>; resolve(): void }>();
+const requests: string[] = [];
 let waiting = 0;
 let isThrowing = false;
 let token: string | null = null;
@@ -40,6 +41,7 @@ class Socket extends WebSocket {
 }
 
 async function patientFetch(...request: Parameters<typeof fetch>): Promise<Response> {
+  requests.push(String(request[0]));
   const response = await fetch(...request);
   for (const [part, { promise }] of held) {
     if (!decodeURIComponent(String(request[0])).includes(part)) continue;
@@ -64,6 +66,7 @@ const commands: Record<string, (...given: any[]) => unknown> = {
   ignore: (part: string) => void unheard.add(part),
   hear: () => unheard.clear(),
   waiting: () => waiting,
+  requests: () => requests,
   throwNext: () => void (isThrowing = true),
   hold: (part: string) => void held.set(part, Promise.withResolvers<void>()),
   release: () => held.forEach(({ resolve }, part) => (held.delete(part), resolve())),

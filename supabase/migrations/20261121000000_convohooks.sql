@@ -4879,10 +4879,10 @@ begin
 
     for verdict in select v.value from jsonb_array_elements(judgement -> 'verdicts') v loop
         insert into private.alert_signs as s (name, wrong_since, right_since, clear_seconds)
-        values (
-            verdict ->> 'name', case when verdict ->> 'state' = 'wrong' then now() end,
+        select verdict ->> 'name', case when verdict ->> 'state' = 'wrong' then now() end,
             case when verdict ->> 'state' = 'right' then now() end, (verdict ->> 'clear_seconds')::double precision
-        )
+        -- Of what has been right all the time there is no sign.
+        where verdict ->> 'state' = 'wrong' or exists (select from private.alert_signs o where o.name = verdict ->> 'name')
         on conflict (name) do update
         set wrong_since = case when excluded.wrong_since is not null then coalesce(s.wrong_since, excluded.wrong_since) end,
             right_since = case when excluded.right_since is not null then coalesce(s.right_since, excluded.right_since) end,
@@ -4903,7 +4903,8 @@ begin
     end loop;
 
     update private.alert_signs s set wrong_since = null, right_since = coalesce(s.right_since, now())
-    where s.name not in (select v.value ->> 'name' from jsonb_array_elements(judgement -> 'verdicts') v);
+    where s.name not in (select v.value ->> 'name' from jsonb_array_elements(judgement -> 'verdicts') v)
+        and (s.wrong_since is not null or s.right_since is null);
     for incident in
         update private.incidents i set ended_at = s.right_since from private.alert_signs s
         where s.name = i.name and i.ended_at is null and s.right_since <= now() - make_interval(secs => s.clear_seconds)
@@ -5680,4 +5681,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is '5f09bb18826b';
+comment on function public.describe_schema() is 'd6cd0a98500d';

@@ -320,6 +320,28 @@ def test_events_that_come_while_it_is_erased_are_gone_too(
     assert traces(db, word) == {}
 
 
+def test_what_arrives_between_search_and_erasing_is_found_by_the_names_of_what_went(
+    db: psycopg.Connection, settings: Settings
+) -> None:
+    number, sid = Person().phone, "CA" + secrets.token_hex(16)
+    receive(db, call_of_phone(sid, number))
+    with fake_storage(settings.supabase_secret_key) as storage:
+        erasure = erasure_at(storage, settings)
+        subject = erasure_subject.phone(number)
+        plan, _ = erasure.preview(subject)
+        # It names the call, and nobody.
+        text = record("call_transcriptions", {"transcription_key": "T" + sid}, {"call_sid": sid})
+        receive(
+            db, event(None, f"t:{sid}", source="twilio", event_key=sid, effects={"records": [text]})
+        )
+
+        report = erasure.erase(subject, plan)
+        close(erasure)
+
+    assert report.counts["public.call_transcriptions"] == 1
+    assert set(traces(db, sid)) <= {"private.webhook_inbox.event_key"}
+
+
 def test_look_alikes_stay_untouched(db: psycopg.Connection, run: Run) -> None:
     base = f"1555{secrets.randbelow(10**5):05}"
     address = f"{secrets.token_hex(4)}@example.test"

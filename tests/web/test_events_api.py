@@ -339,4 +339,4 @@ def test_event_is_found_by_the_row_that_browsers_see(
     assert len({event["id"] for event in found}) == 3
     for row, event in zip(shown, found, strict=True):
         assert event["projection"]["id"] == str(row["id"])
-        assert json.loads(event["body"])["properties"]["speech"] == row["event_data"]["speech"]
+        assert json.loads(event["body"])["conversation_id"] == conversation

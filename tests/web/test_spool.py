@@ -183,7 +183,7 @@ def test_what_cannot_be_told_in_an_outage_is_settled_later(
     assert [row["state"] for row in rows(db, inbox, ours)] == ["processed", "received"]
     kept = rows(
         db,
-        "select id from private.rejected_events where convert_from(body, 'UTF8') like %s",
+        "select id from private.rejected_events where encode(body, 'escape') like %s",
         f"%{ours}%",
     )
     assert len(kept) == 1

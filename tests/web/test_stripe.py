@@ -157,7 +157,7 @@ def test_authentic_but_unreadable_event_is_400_and_kept(
     assert answer.status_code == 400
     assert rows(
         db,
-        "select 1 from private.rejected_events where convert_from(body, 'UTF8') like %s",
+        "select 1 from private.rejected_events where encode(body, 'escape') like %s",
         f"%{name}%",
     )
 

@@ -124,26 +124,26 @@ def test_a_call_of_three_thousand_lines_is_all_there_and_goes_on_smoothly(
     expect(entries(operator, "said").first).to_contain_text("Line 1 of")
     expect(entries(operator, "said").last).to_contain_text("Line 3000 of")
     expect(entries(operator, "tool")).to_have_count(300)
-    since = work_of(operator)
+    before = seconds_of_work(operator)
     caller.send({**utterance(conversation, "And one more"), "seq": 9000})
 
     expect(entries(operator, "said").last).to_contain_text("And one more", timeout=IN_TIME)
     expect(entries(operator, "said")).to_have_count(3001)
-    appended = work_of(operator) - since
+    after = seconds_of_work(operator)
     operator.page.get_by_role("button", name="Newest first").click()
     expect(entries(operator, "said").first).to_contain_text("And one more")
-    turned = work_of(operator) - since - appended
-    print("seconds of work:", appended, turned)
+    # Some 0.3 and 0.7, in which all that the test asks of the page is counted too.
+    assert after - before < 1.0
+    assert seconds_of_work(operator) - after < 2.5
 
 
-def work_of(operator: Operator) -> float:
-    """Return how many seconds of a processor the page has taken, however busy the machine is."""
+def seconds_of_work(operator: Operator) -> float:
+    """Return how long a processor was at work for the page, however busy the machine is."""
     session = operator.page.context.new_cdp_session(operator.page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    session.send("Performance.enable")
     told = session.send("Performance.getMetrics")["metrics"]
     session.detach()
-    print(told)
-    return float(next(metric["value"] for metric in told if metric["name"] == "ThreadTime"))
+    return float(next(metric["value"] for metric in told if metric["name"] == "ProcessTime"))
 
 
 def test_what_came_while_the_connection_was_lost_is_caught_up(

@@ -161,6 +161,7 @@ def test_endpoint_is_changed(
     row = endpoint_row(db, endpoint)
     assert (row["description"], row["event_types"]) == ("Billing", ["message.created"])
     assert (row["rate_per_minute"], row["ordered"], row["concurrency"]) == (30, True, None)
+    expect(page.get_by_role("button", name="Edit")).to_be_focused()
 
 
 def test_what_is_typed_stays_when_rows_come(
@@ -232,6 +233,17 @@ def test_endpoint_is_deleted_once_that_was_agreed_to(
 
     expect(operator.title).to_have_text("Endpoints", timeout=IN_TIME)
     assert rows(db, "select id from public.webhook_endpoints where id = %s", endpoint) == []
+
+
+def test_page_tells_that_its_endpoint_was_deleted_elsewhere(
+    dashboard: Dashboard, person: Account, db: psycopg.Connection, endpoint: str
+) -> None:
+    operator = dashboard(person, address(endpoint)).wait_until("Live")
+
+    db.execute("delete from public.webhook_endpoints where id = %s", [endpoint])
+
+    expect(operator.page.get_by_role("alert")).to_contain_text("was deleted", timeout=IN_TIME)
+    expect(operator.page.get_by_role("button", name="Delete")).to_have_count(0)
 
 
 @pytest.mark.parametrize("wanted", ["another's", "not-an-id", "../../etc"])

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from services.local.stack import LocalStack
 from tests.database.events import rows
@@ -146,6 +146,44 @@ def test_replay_cannot_be_pressed_twice(
     # No worker runs: it stays due, and the page waits for one.
     expect(operator.page.get_by_role("button", name="Replaying…")).to_be_disabled()
     expect(operator.page.get_by_text("Due again.")).to_be_visible()
+
+
+def test_replay_whose_answer_is_lost_is_seen_all_the_same(
+    dashboard: Dashboard, admin: Account, caller: Caller, db: psycopg.Connection, worker: None
+) -> None:
+    conversation = create_conversation(db, None)
+    say(caller, conversation, "Was it done?")
+    event_id = inbox_id(db, "Was it done?")
+    let_fail(db, event_id)
+    operator = dashboard(admin, address(event_id)).expect_problem("503")
+
+    def lose_answer(route: Route) -> None:
+        route.fetch()
+        route.fulfill(status=503, content_type="application/problem+json", body="{}")
+
+    operator.page.route("**/replay", lose_answer)
+    operator.page.get_by_role("button", name="Replay", exact=True).click()
+    operator.page.get_by_role("dialog").get_by_role("button", name="Replay").click()
+
+    expect(operator.page.get_by_text("Replayed: the event is processed.")).to_be_visible()
+
+
+def test_replay_that_is_refused_says_why(
+    dashboard: Dashboard, admin: Account, caller: Caller, db: psycopg.Connection
+) -> None:
+    conversation = create_conversation(db, None)
+    say(caller, conversation, "In somebody's hands.")
+    event_id = inbox_id(db, "In somebody's hands.")
+    operator = dashboard(admin, address(event_id)).expect_problem("404")
+    db.execute(
+        "update private.webhook_inbox set claim_id = gen_random_uuid() where id = %s", [event_id]
+    )
+
+    operator.page.get_by_role("button", name="Replay", exact=True).click()
+    operator.page.get_by_role("dialog").get_by_role("button", name="Replay").click()
+
+    expect(operator.page.get_by_text("or a worker has it in hand")).to_be_visible()
+    expect(operator.page.get_by_role("button", name="Replay", exact=True)).to_be_enabled()
 
 
 def test_effects_of_a_body_that_no_handler_reads_are_explained(

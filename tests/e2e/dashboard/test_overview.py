@@ -214,3 +214,27 @@ def test_failure_is_told_and_mended_by_a_retry(
 
     expect(figure(page, "Received")).to_be_visible(timeout=IN_TIME)
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_shares_are_never_rounded_up_and_many_senders_are_summed(
+    dashboard: Dashboard, admin: Account
+) -> None:
+    page = dashboard(admin, "/dashboard/senders").page
+
+    told = page.evaluate(
+        """async () => {
+          const { CHARTS, drawn, percent } = await import("/static/dashboard/overview/numbers.js");
+          const names = Array.from({ length: 9 }, (_, index) => `source-${index}`);
+          const one = (index) => ({ received: [index + 1, 10], failed: [0, 0], p50_ms: [1, null], p95_ms: [2, null] });
+          const sources = Object.fromEntries(names.map((name, index) => [name, one(index)]));
+          const statistics = { sources, times: ["2026-03-01T10:00:00Z", "2026-03-01T10:15:00Z"], step_seconds: 900 };
+          const [events, , times] = CHARTS.map((chart) => chart.isAdmin ? null : drawn(chart, { ...statistics, deliveries: {} }).series);
+          return { shares: [0.99996, 1, 0.5, 0, null].map(percent), events, times: times.length };
+        }"""
+    )
+
+    assert told["shares"] == ["99.9 %", "100 %", "50 %", "0 %", "\N{EN DASH}"]
+    kept = [series["label"] for series in told["events"]]
+    assert kept == [*(f"source-{n}" for n in range(4, 9)), "Other"]
+    assert told["events"][-1]["values"] == [1 + 2 + 3 + 4, 40]
+    assert told["times"] == 2 * 5

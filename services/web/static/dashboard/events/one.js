@@ -61,21 +61,25 @@ export function watchEvent({ params, api, client, person, signal, announce }, on
   function tell({ state: now, attempts }) {
     const { replay } = state;
     if (!replay?.isRunning) return;
-    const isTried = now !== "received" || attempts > replay.attempts;
+    const isTried = attempts > replay.attempts || (!replay.doubt && now !== "received");
+    const isLate = performance.now() - replay.began > PATIENCE_MS;
     if (isTried) Object.assign(replay, { isRunning: false, outcome: now });
-    else if (performance.now() - replay.began > PATIENCE_MS) replay.isSlow = true;
+    else if (isLate && replay.doubt && now !== "received") Object.assign(replay, { isRunning: false, error: replay.doubt });
+    else replay.isSlow = isLate;
     if (isTried) announce(`The event is ${now} now.`);
   }
 
   async function replay() {
     if (state.replay?.isRunning || !(await confirm(QUESTION))) return;
-    state.replay = { isRunning: true, attempts: state.event.attempts, began: performance.now() };
+    state.replay = { isRunning: true, attempts: state.event.attempts, began: performance.now(), doubt: null };
     onChange();
     try {
       await api.post(`/api/webhook-events/${state.event.id}/replay`, {}, { signal });
     } catch (error) {
       if (signal.aborted) return;
-      state.replay = { isRunning: false, error };
+      // Whose answer was lost may have been done all the same: the event itself tells.
+      if (error.status && error.status < 500) state.replay = { isRunning: false, error };
+      else state.replay.doubt = error;
     }
     await load();
   }

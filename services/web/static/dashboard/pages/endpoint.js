@@ -19,8 +19,11 @@ function open(place) {
   const path = `/api/webhook-endpoints/${encodeURIComponent(id)}`;
   const state = { endpoint: null, isOwn: false, pages: { rows: null }, live: [], form: null, rotated: null, error: null };
   const change = (news) => {
+    const wasOpen = Boolean(state.form);
     Object.assign(state, news);
-    if (!place.signal.aborted) draw(place, state, { ...actions, ...pages, change });
+    if (place.signal.aborted) return;
+    draw(place, state, { ...actions, ...pages, change });
+    if (Boolean(state.form) !== wasOpen) place.root.querySelector(wasOpen ? ".edit" : ".endpoint-form input")?.focus();
   };
   const actions = endpointActions(place, path, {
     done({ note, again, resent, ...news }) {
@@ -41,6 +44,7 @@ function open(place) {
 }
 
 const NO_ENDPOINT = { status: 404, detail: "There is no such endpoint of yours." };
+const GONE = { status: 404, detail: "This endpoint was deleted, and its deliveries with it." };
 
 async function begin(place, state, pages, change) {
   const { client, params, person, signal } = place;
@@ -56,7 +60,7 @@ async function begin(place, state, pages, change) {
   const onError = () => {};
   const watches = [
     watchRows(client, "webhook_deliveries", { onRows: (live) => change({ live }), onStatus: place.showStatus, onError }, { column: "endpoint_id", value: params.id, orderBy: "created_at", pageSize: 50 }),
-    watchRows(client, "webhook_endpoints", { onRows: ([row]) => row && renew(state, row, change), onError }, { column: "id", value: params.id, orderBy: "created_at" }),
+    watchRows(client, "webhook_endpoints", { onRows: ([row]) => (row ? renew(state, row, change) : change({ error: GONE })), onError }, { column: "id", value: params.id, orderBy: "created_at" }),
   ];
   signal.addEventListener("abort", () => watches.forEach((watch) => watch.stop()));
   keepFresh(place, () => pursue(place, state, pages), PURSUE_MS);
@@ -116,7 +120,7 @@ const head = ({ endpoint, isOwn, form }, { change, rotate, turn, remove, test })
   <div class="toolbar" role="group" aria-label="What you can do" ?hidden=${!isOwn || Boolean(form)}>
     ${endpoint.disabled ? nothing : testControl(endpoint, test)}
     <span class="spacer"></span>
-    <button type="button" @click=${() => change({ form: {} })}>Edit</button>
+    <button type="button" class="edit" @click=${() => change({ form: {} })}>Edit</button>
     <button type="button" @click=${rotate}>Rotate the secret</button>
     <button type="button" @click=${() => turn(!endpoint.disabled)}>${endpoint.disabled ? "Enable" : "Disable"}</button>
     <button type="button" class="danger" @click=${() => remove(endpoint.url)}>Delete</button>
