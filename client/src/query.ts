@@ -9,13 +9,25 @@ export type Select = (columns: string) => Query;
 
 /** As many ids as fit into an address. */
 export const IDS = 100;
+const LONGEST_MS = 30_000;
 const RESERVED = /[,()"\\]|^\s|\s$/;
 
-/** Return the rows of an answer; throws an Error with PostgREST's words. */
-export async function rowsOf<Row>(request: PromiseLike<{ data: unknown; error: { message: string } | null }>): Promise<Row[]> {
-  const { data, error } = await request;
+type Answer = { data: unknown; error: { message: string } | null };
+
+/** Return the rows of an answer; throws an Error with PostgREST's words, or when there is none in time. */
+export async function rowsOf<Row>(request: PromiseLike<Answer>): Promise<Row[]> {
+  const { data, error } = await inTime(request);
   if (error) throw new Error(error.message, { cause: error });
   return data as Row[];
+}
+
+// A request from before the machine slept may never be answered, and everything waits for it.
+function inTime(request: PromiseLike<Answer>): Promise<Answer> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("Supabase does not answer")), LONGEST_MS);
+  });
+  return Promise.race([request, late]).finally(() => clearTimeout(timer));
 }
 
 /** Read rows by their ids, in no order; those that are gone are left out. */

@@ -30,6 +30,7 @@ export interface StreamOptions {
 }
 
 const MOST_RETRIES = 5;
+const PAUSE_MS = 20;
 let opened = 0;
 
 /** Join, and stay joined; returns how to join anew. */
@@ -40,19 +41,28 @@ export function openStream(client: Client, options: StreamOptions): () => Promis
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const join = oneAtATime(async () => {
-    clearTimeout(timer);
     const left = channel;
     channel = null;
-    // A channel is joined with the token that is there by then; without one it would see nothing.
-    await client.realtime.setAuth().catch(() => {});
-    await untilConnectable(client);
-    if (!signal.aborted) {
+    try {
+      await prepare();
+      if (signal.aborted) return;
       after(timing.start);
       channel = subscribe();
+    } catch (error) {
+      lose(timing.poll, error as Error);
+    } finally {
+      // Not before: the client disconnects when it has no channel.
+      leave(left);
     }
-    // Not before: the client disconnects when it has no channel.
-    leave(left);
   });
+
+  async function prepare(): Promise<void> {
+    clearTimeout(timer);
+    // A channel is joined with the token that is there by then; without one it would see nothing.
+    await client.realtime.setAuth().catch(() => {});
+    // While it disconnects the client takes no order to connect.
+    while (client.realtime.isDisconnecting()) await pause(PAUSE_MS);
+  }
 
   function after(delay: number): void {
     clearTimeout(timer);
@@ -107,7 +117,6 @@ export function openStream(client: Client, options: StreamOptions): () => Promis
   return join;
 }
 
-// While it disconnects the client takes no order to connect.
-async function untilConnectable({ realtime }: Client): Promise<void> {
-  while (realtime.isDisconnecting()) await new Promise((resolve) => setTimeout(resolve, 20));
+function pause(delay: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delay));
 }

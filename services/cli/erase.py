@@ -48,6 +48,8 @@ def erase(
     It says first what would go, and asks. Whatever a killed run left undone is done by the next.
     """
     subject = _subject(conversation, email, phone)
+    if as_json and not (yes or dry_run):
+        misuse("With --json nobody is asked: say --yes, or --dry-run.")
     settings = load_settings()
     with _erasure(settings) as erasure:
         with progress("Looking") as tell:

@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,8 +131,8 @@ def holder(lock: Path) -> int | None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder with all it holds; a missing one is fine."""
-    if folder.exists():
+    """Remove a folder with all it holds; a missing one is fine, and one that another removes."""
+    with suppress(FileNotFoundError):
         shutil.rmtree(folder)
 
 

@@ -32,7 +32,7 @@ CALLS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("calendly", "subscribe"): (),
     ("calendly", "unsubscribe"): ("x",),
     ("callbacks", "sync"): (),
-    ("erase",): ("--conversation", "c1"),
+    ("erase",): ("--conversation", "c1", "--yes"),
     ("events", "list"): (),
     ("events", "purge"): ("--yes",),
     ("events", "show"): ("00000000-0000-4000-8000-000000000000",),
@@ -146,14 +146,18 @@ def test_doctor_tells_of_the_settings_as_a_finding() -> None:
     assert json.loads(done.stdout)["findings"][0]["name"] == "settings"
 
 
-@pytest.mark.parametrize("arguments", [("erase",), ("events", "purge"), ("spool", "discard")])
-def test_what_deletes_asks_nobody_with_json(arguments: tuple[str, ...]) -> None:
-    given = () if arguments == ("erase",) else CALLS[arguments][:-1]
+def test_what_deletes_asks_nobody_with_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SUPABASE_URL", "SUPABASE_SECRET_KEY", "SUPABASE_PUBLISHABLE_KEY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("SPOOL_PATH", __file__)
+    for words in (("erase",), ("events", "purge"), ("spool", "discard")):
+        *given, yes = CALLS[words]
 
-    done = run(*arguments, *given, "--json")
+        done = run(*words, *given, "--json")
 
-    assert done.exit_code in (1, 2)
-    assert done.stdout == ""
+        assert yes == "--yes"
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "say --yes" in done.stderr
 
 
 def test_a_table_is_wide_without_a_terminal_and_fits_into_one() -> None:

@@ -34,11 +34,19 @@ function oneAtATime(task) {
 
 // src/query.ts
 var IDS = 100;
+var LONGEST_MS = 3e4;
 var RESERVED = /[,()"\\]|^\s|\s$/;
 async function rowsOf(request) {
-  const { data, error } = await request;
+  const { data, error } = await inTime(request);
   if (error) throw new Error(error.message, { cause: error });
   return data;
+}
+function inTime(request) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("Supabase does not answer")), LONGEST_MS);
+  });
+  return Promise.race([request, late]).finally(() => clearTimeout(timer));
 }
 async function readByIds(select, ids) {
   const rows = [];
@@ -262,6 +270,7 @@ function subscribe(client, onEvent) {
 
 // src/stream.ts
 var MOST_RETRIES = 5;
+var PAUSE_MS = 20;
 var opened = 0;
 function openStream(client, options) {
   const { signal, timing } = options;
@@ -269,18 +278,25 @@ function openStream(client, options) {
   let failures = 0;
   let timer;
   const join = oneAtATime(async () => {
-    clearTimeout(timer);
     const left = channel;
     channel = null;
-    await client.realtime.setAuth().catch(() => {
-    });
-    await untilConnectable(client);
-    if (!signal.aborted) {
+    try {
+      await prepare();
+      if (signal.aborted) return;
       after(timing.start);
       channel = subscribe2();
+    } catch (error) {
+      lose(timing.poll, error);
+    } finally {
+      leave(left);
     }
-    leave(left);
   });
+  async function prepare() {
+    clearTimeout(timer);
+    await client.realtime.setAuth().catch(() => {
+    });
+    while (client.realtime.isDisconnecting()) await pause(PAUSE_MS);
+  }
   function after(delay) {
     clearTimeout(timer);
     if (!signal.aborted) timer = setTimeout(join, delay);
@@ -325,8 +341,8 @@ function openStream(client, options) {
   join();
   return join;
 }
-async function untilConnectable({ realtime }) {
-  while (realtime.isDisconnecting()) await new Promise((resolve) => setTimeout(resolve, 20));
+function pause(delay) {
+  return new Promise((resolve) => setTimeout(resolve, delay));
 }
 
 // src/follow.ts

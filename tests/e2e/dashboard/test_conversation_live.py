@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.accounts import Account
 from tests.e2e.callbacks import objective, tool_call, transcript, utterance
+from tests.e2e.dashboard.browsing import Operator
 from tests.e2e.dashboard.conftest import Dashboard
 from tests.e2e.dashboard.course import entries, path
 from tests.e2e.dashboard.talks import (

@@ -148,10 +148,10 @@ def test_how_it_looks(
     caller.send(joined(going))
     caller.send(objective(going, first_name="Ada"))
     failed = create_conversation(
-        db, admin.id, "<b>Practice</b> with a very long name that goes on " * 3
+        db, person.id, "<b>Practice</b> with a very long name that goes on " * 3
     )
     caller.send({"event_type": "conversation.ended", "conversation_id": failed, "status": "failed"})
-    operator = dashboard(admin, LIST)
+    operator = dashboard(admin, f"{LIST}?person={person.id}")
     expect(operator.row("<b>Practice</b>")).to_contain_text("Failed", timeout=IN_TIME)
 
     look(operator.page, "conversations")
