@@ -115,7 +115,7 @@ def _print(sentence: str, found: Report) -> None:
 def _unreached(settings: Settings, found: Report, dry_run: bool) -> Iterator[str]:
     yield "What the senders keep themselves: Tavus, Twilio, Calendly, Stripe have their own ways."
     if told := found.counts.get(DELIVERED):
-        yield f"Whom {told} deliveries went to: tell the owners of those endpoints."
+        yield f"Whoever was told by some of {told} deliveries: the owners of those endpoints know."
     yield "Backups of the database, until they are overwritten; logs, which hold ids."
     yield "The accounts themselves (auth.users, profiles) and tables of your own."
     if settings.spool_path is None:

@@ -29,6 +29,7 @@ from services.doctor import (
 from services.doctor.finding import Check, Finding
 from services.doctor.patient import Patient, Schema
 from services.errors import Unavailable
+from services.public_url import TunnelNote
 from services.reach import prove
 from services.schema_version import SCHEMA_VERSION
 from services.settings import load_settings
@@ -323,6 +324,22 @@ def test_public_address_is_looked_at_from_outside(answer: dict[str, Any], expect
         assert state(outside.check_reach(patient())) == expected
     local = patient(PUBLIC_BASE_URL="http://127.0.0.1:8000", SUPABASE_URL="http://127.0.0.1:1")
     assert state(outside.check_reach(local)) == "skip"
+
+
+def test_a_tunnel_that_runs_is_what_is_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    local = patient(PUBLIC_BASE_URL="http://127.0.0.1:8000", SUPABASE_URL="http://127.0.0.1:1")
+    note = TunnelNote(local.settings.port)
+    with note.held(), responses.RequestsMock() as others:
+        note.write("https://made-up.tunnel.example.test")
+        others.get("https://made-up.tunnel.example.test/health", body="another page")
+
+        found = outside.check_reach(local)
+
+    assert state(found) == "fail"
+    assert "(the tunnel that runs)" in found.seen
 
 
 def test_this_service_is_known_by_its_proof() -> None:

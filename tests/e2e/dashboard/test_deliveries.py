@@ -146,6 +146,7 @@ def test_page_of_a_delivery_tells_each_attempt_as_it_ends(
     mend(receiver)
     page.get_by_role("button", name="Resend").click()
 
+    expect(page.locator(".toast")).to_have_text("It goes out again.")
     expect(attempts).to_have_count(2, timeout=IN_TIME)
     expect(attempts.first).to_contain_text("Attempt 2")
     expect(attempts.first.locator("pre")).to_have_text("thanks")

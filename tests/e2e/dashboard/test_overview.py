@@ -43,8 +43,9 @@ NINE_SENDERS = """async () => {
   const named = [..."012345678"].map((n) => [`source-${n}`, counts(Number(n))]);
   const sources = Object.fromEntries(named);
   const times = ["2026-03-01T10:00:00Z", "2026-03-01T10:15:00Z"];
-  const seriesOf = (name) =>
-    drawn(CHARTS.find((chart) => chart.name === name), { sources, times, step_seconds: 900 }).series;
+  const statistics = { sources, times, step_seconds: 900 };
+  const chartOf = (name) => CHARTS.find((chart) => chart.name === name);
+  const seriesOf = (name) => drawn(chartOf(name), statistics).series;
   const shares = [0.99996, 1, 0.5, 0, null].map(percent);
   return { shares, events: seriesOf("events"), times: seriesOf("time").length };
 }"""

@@ -11,12 +11,13 @@ const OVERLAPS = [
 ];
 
 /** Return the actions; `done(news)` hears what has changed, `failed(error)` why something has not. */
-export function endpointActions(place, path, { done, failed }) {
+export function endpointActions(place, path, { done = () => {}, failed }) {
   const { api, navigate } = place;
   const attempt = (task) => async (...given) => {
     try {
       await task(...given);
     } catch (error) {
+      if (error.name !== "ApiError") throw error;
       failed(error);
     }
   };

@@ -8,6 +8,8 @@ import { badge, emptyState, errorState, filterForm, html, loading, nothing, page
 // What has just changed is among these, whatever the order of the list.
 const FRESHEST = 10;
 
+const MISSING = html`<span class="missing">–</span>`;
+
 export const page = { title: "Conversations", open };
 
 function open(place) {
@@ -65,8 +67,8 @@ const columns = ({ isAdmin }) => [
   { label: "Conversation", isWide: true, cell: nameCell },
   { label: "Status", cell: (row) => badge(row.status) },
   { label: "Started", cell: (row) => time(row.started_at ?? row.created_at) },
-  { label: "Lasted", isNumeric: true, cell: (row) => lasting(row.duration_seconds) || "–" },
-  { label: "Score", isNumeric: true, cell: (row) => row.score ?? "–" },
+  { label: "Lasted", isNumeric: true, cell: (row) => lasting(row.duration_seconds) || MISSING },
+  { label: "Score", isNumeric: true, cell: (row) => row.score ?? MISSING },
   ...(isAdmin ? [{ label: "Person", cell: (row) => personCell(row) }] : []),
 ];
 
@@ -76,7 +78,7 @@ const nameCell = (row) => html`<div class="named">
 </div>`;
 
 const personCell = ({ user_id: id }) =>
-  id ? html`<a class="mono" href="/dashboard/conversations?person=${id}" title=${id}>${id.slice(0, 8)}</a>` : "–";
+  id ? html`<a class="mono" href="/dashboard/conversations?person=${id}" title=${id}>…${id.slice(-8)}</a>` : MISSING;
 
 function nothingFound({ query, person }) {
   if (fields(person).some(({ name }) => query.has(name))) {
