@@ -11,7 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from services.validation import explain
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-TAKEN = frozenset({"tavus", "tavus-relay", "twilio", "stripe", "calendly", "logs", "senders", "statistics"})
+ROUTES = ("logs", "senders", "statistics")
+"""What else is below /api/webhooks."""
+TAKEN = frozenset({"tavus", "tavus-relay", "twilio", "stripe", "calendly", *ROUTES})
 
 Scheme = Literal["standard-webhooks", "hmac-sha1", "hmac-sha256", "bearer"]
 Secrets = Annotated[

@@ -54,6 +54,14 @@ def _conversation(db: psycopg.Connection, owner: Account) -> str:
     return create_conversation(db, owner.id)
 
 
+@pytest.fixture(name="live")
+def _live(watcher: Watch, owner: Account, conversation: str) -> Watcher:
+    """The owner, who watches their conversation."""
+    live = watcher(owner)
+    live.watch("watchConversation", conversation)
+    return live.wait_live()
+
+
 @pytest.fixture(name="turn_realtime")
 def _turn_realtime(stack: LocalStack) -> Iterator[TurnRealtime]:
     """Make Realtime late (`system_delay_ms`) or drop its connections (`drop`)."""
