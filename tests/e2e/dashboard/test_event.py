@@ -148,6 +148,31 @@ def test_replay_cannot_be_pressed_twice(
     expect(operator.page.get_by_text("Due again.")).to_be_visible()
 
 
+def test_replay_is_not_over_while_a_worker_has_it_in_hand(
+    dashboard: Dashboard, admin: Account, caller: Caller, db: psycopg.Connection
+) -> None:
+    conversation = create_conversation(db, None)
+    say(caller, conversation, "Take your time.")
+    event_id = inbox_id(db, "Take your time.")
+    let_fail(db, event_id)
+    operator = dashboard(admin, address(event_id))
+    operator.page.get_by_role("button", name="Replay", exact=True).click()
+    operator.page.get_by_role("dialog").get_by_role("button", name="Replay").click()
+    expect(operator.page.get_by_text("Due again.")).to_be_visible()
+
+    claim = "update private.webhook_inbox set claim_id = gen_random_uuid(), attempts = attempts + 1"
+    db.execute(f"{claim} where id = %s", [event_id])
+    about = operator.page.get_by_role("region", name="About")
+    expect(about.get_by_text("7", exact=True)).to_be_visible()
+    expect(operator.page.get_by_role("button", name="Replaying…")).to_be_disabled()
+    db.execute(
+        "update private.webhook_inbox set state = 'processed', claim_id = null where id = %s",
+        [event_id],
+    )
+
+    expect(operator.page.get_by_text("Replayed: the event is processed.")).to_be_visible()
+
+
 def test_replay_whose_answer_is_lost_is_seen_all_the_same(
     dashboard: Dashboard, admin: Account, caller: Caller, db: psycopg.Connection, worker: None
 ) -> None:
