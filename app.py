@@ -26,7 +26,7 @@ from services.web.api import (
     statistics,
 )
 from services.web.api import logs as logs_api
-from services.wiring import wire
+from services.wiring.web import wire
 
 MAX_BODY = 10 * 1024 * 1024
 EXPOSED = [

@@ -14,7 +14,7 @@ from services.provider import Provider
 from services.providers.tavus import TAVUS
 from services.settings import Settings, load_settings
 from services.web import errors, request_id, webhooks
-from services.wiring import wire
+from services.wiring.web import wire
 from services.writer import Writer
 from tests.providers.tavus_samples import Rows
 

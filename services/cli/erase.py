@@ -25,7 +25,8 @@ from services.erasure import Erasure, Report
 from services.erasure_subject import Subject
 from services.errors import Unprocessable
 from services.settings import Settings, load_settings
-from services.wiring import wire_erasure, wire_spool
+from services.wiring.chores import wire_erasure
+from services.wiring.parts import wire_spool
 
 app = typer.Typer(add_completion=False)
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from services.cli.output import fail, print_json, print_table, progress
 from services.reconciler import Look, Reconciler
 from services.settings import load_settings
-from services.wiring import wire_reconciler
+from services.wiring.chores import wire_reconciler
 
 COLUMNS = ("conversation", "Tavus says", "outcome", "new events", "known events", "error")
 

@@ -23,7 +23,7 @@ from services.cli.output import (
 from services.settings import load_settings
 from services.spool import Spool
 from services.unsendable import Unsendable
-from services.wiring import wire_spool
+from services.wiring.parts import wire_spool
 
 HELP = "List, show, retry and discard spooled events that Supabase would not store."
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=HELP)

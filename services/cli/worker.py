@@ -11,7 +11,7 @@ import structlog
 
 from services import logs, reporting, tracing
 from services.settings import load_settings
-from services.wiring import (
+from services.wiring.worker import (
     wire_deliveries,
     wire_drainer,
     wire_worker,

@@ -18,7 +18,7 @@ from services.errors import ConvohooksError
 from services.inbound import Inbound
 from services.provider import Provider
 from services.web.debug_text import masked, presented, pretty, printable, secrets_of, shown_url
-from services.wiring import Services
+from services.wiring.web import Services
 
 SHOWN_HEADERS = frozenset(
     {

@@ -19,7 +19,7 @@ from services.inbound import Inbound
 from services.provider import Provider
 from services.tracing import Span
 from services.web import debug
-from services.wiring import Services
+from services.wiring.web import Services
 
 OK = 200
 SERVER_ERROR = 500

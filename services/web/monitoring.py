@@ -17,7 +17,7 @@ from services.public_url import public_url
 from services.reach import prove
 from services.situation import Situation
 from services.spool import Counts, Spool
-from services.wiring import Services
+from services.wiring.web import Services
 
 TOTALS_TTL = 10.0
 WEBHOOK_PATH = "/api/tavus/webhook"

@@ -15,7 +15,7 @@ from services.tools.delivery import Delivery, read_envelope, read_flat
 from services.tools.proof import prove_key, prove_signature
 from services.web.exchange import exchange
 from services.web.webhooks import inbound
-from services.wiring import Services
+from services.wiring.web import Services
 
 Prove = Callable[[Inbound, Settings], Credential]
 Read = Callable[[Inbound, Credential], Delivery]

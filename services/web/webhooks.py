@@ -15,7 +15,7 @@ from services.lookups import HurriedLookups
 from services.provider import Provider
 from services.web import request_id
 from services.web.exchange import exchange
-from services.wiring import Services
+from services.wiring.web import Services
 
 
 class Received(BaseModel):

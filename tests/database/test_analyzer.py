@@ -24,7 +24,7 @@ from services.feedback.llm import LlmAnalyzer
 from services.local.stack import LocalStack
 from services.provider import Scenario
 from services.settings import load_settings
-from services.wiring import wire_worker
+from services.wiring.worker import wire_worker
 from tests.database.events import event, make_conversation, new_conversation_id, receive, rows
 from tests.database.personas import acting, sign_up
 

@@ -27,7 +27,7 @@ from services.local.stack import LocalStack
 from services.recordings import WAITS, Recordings, storage_path
 from services.settings import load_settings
 from services.storage import Storage
-from services.wiring import wire_worker
+from services.wiring.worker import wire_worker
 from tests.certificate import make_certificate
 from tests.database.events import make_conversation, new_conversation_id, receive, rows
 from tests.database.test_any_order import row

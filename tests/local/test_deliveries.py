@@ -17,7 +17,7 @@ from services.local.stack import LocalStack
 from services.outgoing.deliveries import Deliveries
 from services.outgoing.store import OutgoingStore
 from services.settings import load_settings
-from services.wiring import wire_deliveries
+from services.wiring.worker import wire_deliveries
 from tests.database.endpoints import (
     SECRET,
     advance,

@@ -17,7 +17,7 @@ from services.clients.calendly import CalendlyClient
 from services.errors import Unavailable
 from services.settings import load_settings
 from services.subscriptions import EVENTS, Subscriptions
-from services.wiring import wire_worker
+from services.wiring.worker import wire_worker
 from tests.calendly_fake import ORGANIZATION, USER, FakeCalendly, fake_calendly
 
 HERE = "https://hooks.example.test/api/webhooks/calendly"

@@ -18,7 +18,7 @@ from services.local.stack import LocalStack
 from services.provider import Credential
 from services.providers.tavus_relay import RELAY
 from services.settings import load_settings
-from services.wiring import wire_worker
+from services.wiring.worker import wire_worker
 from tests.database.events import make_conversation, new_conversation_id, receive, rows
 from tests.providers.tavus_samples import Rows
 from tests.stack import start_service

@@ -23,7 +23,7 @@ from services.local.stack import LocalStack
 from services.orphans import WAITS, Orphans
 from services.people import Person
 from services.settings import Settings, load_settings
-from services.wiring import wire
+from services.wiring.web import wire
 from tests.database.events import make_conversation, rows
 from tests.stack import start_service
 from tests.tavus_fake import LATE, Call, FakeTavus

@@ -35,7 +35,7 @@ from services.sending import call_of, renewed, sample, sample_names
 from services.settings import Settings, load_settings
 from services.spool import Spool
 from services.storage import Storage
-from services.wiring import wire_worker
+from services.wiring.worker import wire_worker
 from tests.command import convohooks
 from tests.database.events import event, make_conversation, new_conversation_id, receive, rows
 from tests.database.traces import columns, everything, traces

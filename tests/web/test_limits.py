@@ -21,7 +21,8 @@ from services.local.stack import LocalStack
 from services.providers.tavus import TAVUS as PROVIDER
 from services.settings import Settings, load_settings
 from services.web import webhooks
-from services.wiring import wire, wire_worker
+from services.wiring.web import wire
+from services.wiring.worker import wire_worker
 from tests.database.events import make_conversation, new_conversation_id, rows
 from tests.redis_server import redis_server
 from tests.stack import Service, start_service

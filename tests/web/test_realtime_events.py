@@ -10,7 +10,7 @@ import pytest
 
 from services.local.stack import LocalStack
 from services.settings import load_settings
-from services.wiring import wire_worker
+from services.wiring.worker import wire_worker
 from tests.database.events import make_conversation, new_conversation_id, rows
 from tests.stack import start_service
 from tests.web.caller import SETTINGS, Caller, joined, utterance

@@ -10,7 +10,7 @@ from services.validation import check_content_type
 from services.web.api.arguments import read_json
 from services.web.api.caller import caller
 from services.web.webhooks import inbound
-from services.wiring import Services
+from services.wiring.web import Services
 
 MAX_BODY = 256 * 1024
 MAX_MESSAGES = 100

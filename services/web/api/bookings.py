@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from services.bookings import NewBooking
 from services.web.api.arguments import read_body
 from services.web.api.caller import caller
-from services.wiring import Services
+from services.wiring.web import Services
 
 
 class BookingRequest(BaseModel):

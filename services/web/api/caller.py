@@ -6,7 +6,7 @@ from flask import Response, after_this_request, request
 
 from services.limits import Allowance
 from services.people import Person
-from services.wiring import Services
+from services.wiring.web import Services
 
 TOO_MANY = "You make more requests a minute than you may."
 

@@ -14,7 +14,7 @@ from services.web.api.arguments import idempotency_key, read, read_body
 from services.web.api.caller import caller
 from services.web.api.conversation_rows import Conversation, ConversationDetail, detail
 from services.web.api.cursor import PageQuery, read_page
-from services.wiring import Services
+from services.wiring.web import Services
 
 URL = "/api/conversations"
 COLUMNS = ",".join(Conversation.model_fields)

@@ -16,7 +16,7 @@ from services.validation import Moment
 from services.web.api.arguments import read
 from services.web.api.caller import caller
 from services.web.api.cursor import PageQuery, read_page
-from services.wiring import Services
+from services.wiring.web import Services
 
 URL = "/api/webhook-endpoints/<uuid:endpoint_id>/deliveries"
 MOST_ATTEMPTS = 1000

@@ -21,7 +21,7 @@ from services.web.api.arguments import read, read_body, read_optional
 from services.web.api.caller import caller
 from services.web.api.cursor import PageQuery, read_page
 from services.web.api.deliveries import Delivery
-from services.wiring import Services
+from services.wiring.web import Services
 
 URL = "/api/webhook-endpoints"
 LATELY = timedelta(days=1)

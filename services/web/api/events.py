@@ -21,7 +21,7 @@ from services.retelling import Retellings
 from services.validation import parse_object
 from services.web.api.arguments import read
 from services.web.api.caller import admin
-from services.wiring import Services
+from services.wiring.web import Services
 
 SEARCHED = 20_000
 """Events whose bodies one page of a search for a text looks at."""

@@ -12,7 +12,7 @@ from services.inbox import EventSummary, State
 from services.statistics import percentile_ms, success_rate, sum_buckets
 from services.web.api.arguments import read
 from services.web.api.caller import admin
-from services.wiring import Services
+from services.wiring.web import Services
 
 MOST_HOURS = 24 * 90
 FAILED = ("failed", "dead")

@@ -8,7 +8,7 @@ from flask import Blueprint
 from pydantic import BaseModel
 
 from services.web.api.caller import caller
-from services.wiring import Services
+from services.wiring.web import Services
 
 
 class Me(BaseModel):

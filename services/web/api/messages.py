@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from services.outgoing.message_request import MessageChange, NewMessage
 from services.web.api.arguments import idempotency_key, read_body
 from services.web.api.caller import caller
-from services.wiring import Services
+from services.wiring.web import Services
 
 URL = "/api/conversations/<path:conversation_id>/messages"
 

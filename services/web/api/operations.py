@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from services.realtime import Load, load_of
 from services.web.api.caller import admin
-from services.wiring import Services
+from services.wiring.web import Services
 
 MOST_INCIDENTS = 20
 

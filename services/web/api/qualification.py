@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from services.web.api.arguments import read
 from services.web.api.caller import caller
 from services.web.api.cursor import PageQuery, read_page
-from services.wiring import Services
+from services.wiring.web import Services
 
 COLUMNS = (
     "id,conversation_id,objective_name,event_type,first_name,last_name,email,position,"

@@ -16,7 +16,7 @@ from services.providers.tavus import TAVUS
 from services.settings import Settings
 from services.statistics import percentile_ms, success_rate, sum_buckets
 from services.web.api.caller import admin
-from services.wiring import Services
+from services.wiring.web import Services
 
 COUNTS = (
     "received",

@@ -23,7 +23,7 @@ from services.statistics import (
 from services.tally import SECONDS
 from services.web.api.arguments import read
 from services.web.api.caller import caller
-from services.wiring import Services
+from services.wiring.web import Services
 
 
 def _whole(value: Any) -> Any:
