@@ -50,6 +50,10 @@ class Operator(Visitor):
         """Return the rows of the page's tables that hold a text."""
         return self.page.locator("#page tbody tr").filter(has_text=text)
 
+    def entry(self, name: str) -> Locator:
+        """Return a link of the navigation."""
+        return self.page.locator("#nav").get_by_role("link", name=name)
+
     @property
     def title(self) -> Locator:
         """The page's heading."""

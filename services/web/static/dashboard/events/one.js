@@ -62,7 +62,7 @@ export function watchEvent({ params, api, client, person, signal, announce }, on
     const { replay } = state;
     if (!replay?.isRunning) return;
     // Attempts are counted when they begin: only another state says that one has ended.
-    const isTried = attempts > replay.attempts || now !== "received";
+    const isTried = now !== "received" && (!replay.doubt || attempts > replay.attempts);
     const isLate = performance.now() - replay.began > PATIENCE_MS;
     if (isTried) Object.assign(replay, { isRunning: false, outcome: now });
     else if (isLate && replay.doubt && now !== "received") Object.assign(replay, { isRunning: false, error: replay.doubt });
