@@ -7,8 +7,8 @@ from flask import Flask
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from services import logs, reporting, tracing
 from services.settings import Settings, load_settings
+from services.telemetry import logs, reporting, tracing
 from services.web import dashboard, errors, live, monitoring, request_id, tools, webhooks
 from services.web.api import (
     app_messages,

@@ -10,10 +10,10 @@ from pathlib import Path  # noqa: E402
 
 from gunicorn.workers.ggevent import GeventWorker  # noqa: E402
 
-from services import reporting, tracing  # noqa: E402
 from services.errors import SettingsError  # noqa: E402
-from services.logs import MaskingFilter  # noqa: E402
 from services.settings import load_settings  # noqa: E402
+from services.telemetry import reporting, tracing  # noqa: E402
+from services.telemetry.logs import MaskingFilter  # noqa: E402
 from services.web.server import Worker  # noqa: E402
 
 try:

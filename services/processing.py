@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services import reporting, tracing, validation
+from services import validation
 from services.errors import Malformed, NotFound, Unauthorized
 from services.events import Event, WebhookEventProcessingService
 from services.inbound import Inbound
 from services.ingestion import Receipt, WebhookDataIngestionService
 from services.limits import Limits
-from services.metrics import Metrics
 from services.provider import Credential, Provider
 from services.settings import Settings
+from services.telemetry import reporting, tracing
+from services.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

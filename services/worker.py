@@ -17,7 +17,6 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from services import effects as effects_as
-from services import reporting, tracing
 from services.chores import Chore
 from services.database import Database
 from services.errors import ConvohooksError, Malformed
@@ -25,7 +24,8 @@ from services.events import WebhookEventProcessingService
 from services.inbox import as_received
 from services.provider import Credential, Provider
 from services.retry import WAITS, next_wait
-from services.worker_metrics import WorkerMetrics
+from services.telemetry import reporting, tracing
+from services.telemetry.worker_metrics import WorkerMetrics
 
 BATCH = 32
 LEASE = 60.0

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Condition, Event, Lock, Thread
 from typing import Any
 
-from services import tracing
 from services.breaker import Breaker
 from services.database import DatabaseRefused
 from services.errors import ConvohooksError, Unavailable
+from services.telemetry import tracing
 
 MAX_EVENTS = 64
 MAX_BYTES = 1_000_000

@@ -17,7 +17,7 @@ app = typer.Typer(
 @app.callback()
 def convohooks(context: typer.Context) -> None:
     """Receive webhooks of conversational AI into Supabase."""
-    from services import logs
+    from services.telemetry import logs
 
     logs.configure_command()
     context.call_on_close(logs.reset)

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from services import erasure_subject
 from services.cli.output import (
     AsJson,
     Yes,
@@ -21,8 +20,9 @@ from services.cli.output import (
     progress,
 )
 from services.database import Database
-from services.erasure import Erasure, Report
-from services.erasure_subject import Subject
+from services.erasure import subject as erasure_subject
+from services.erasure.removal import Erasure, Report
+from services.erasure.subject import Subject
 from services.errors import Unprocessable
 from services.settings import Settings, load_settings
 from services.wiring.chores import wire_erasure

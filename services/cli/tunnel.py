@@ -21,12 +21,12 @@ from services.clients.tavus import TavusClient
 from services.doctor.setup import SECRETS
 from services.errors import ConvohooksError, Unprocessable
 from services.local.signals import StopSignals
-from services.public_url import TunnelNote
-from services.reach import problem_at
+from services.reach.proof import problem_at
+from services.reach.public_url import TunnelNote
+from services.reach.tunnel import Patience, Tunnel
+from services.reach.tunnel_program import ANY_ADDRESS, RECIPES, Recipe
 from services.settings import load_settings
 from services.tavus_setup.following import follow
-from services.tunnel import Patience, Tunnel
-from services.tunnel_program import ANY_ADDRESS, RECIPES, Recipe
 
 app = typer.Typer(add_completion=False)
 

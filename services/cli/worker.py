@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import structlog
 
-from services import logs, reporting, tracing
 from services.settings import load_settings
+from services.telemetry import logs, reporting, tracing
 from services.wiring.worker import (
     wire_deliveries,
     wire_drainer,

@@ -15,7 +15,7 @@ from services.doctor.finding import Finding, fail, ok, warn
 from services.doctor.patient import Patient
 from services.errors import ConvohooksError
 from services.providers import PROVIDERS
-from services.public_url import is_loopback
+from services.reach.public_url import is_loopback
 from services.wiring.parts import wire_spool
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104

@@ -8,7 +8,7 @@ from typing import Any
 from services.doctor.finding import Finding, fail, ok, warn
 from services.doctor.patient import Patient
 from services.errors import ConvohooksError
-from services.public_url import is_loopback
+from services.reach.public_url import is_loopback
 
 PATIENCE = 60.0
 """Seconds after which what is due, or a report that does not come, says that no worker is there."""

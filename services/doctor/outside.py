@@ -8,8 +8,8 @@ from services.clients.tavus import TavusClient
 from services.doctor.finding import Finding, fail, ok, skip, warn
 from services.doctor.patient import Patient
 from services.errors import ConvohooksError, SettingsError, TooManyRequests, Unavailable
-from services.public_url import is_loopback, public_url
-from services.reach import problem_at
+from services.reach.proof import problem_at
+from services.reach.public_url import is_loopback, public_url
 from services.tavus_setup.callbacks import sync_callbacks
 from services.tavus_setup.resources import without_secrets
 

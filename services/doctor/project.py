@@ -7,7 +7,7 @@ from services.doctor.finding import Finding, fail, ok, skip, warn
 from services.doctor.keys import problem_of_key
 from services.doctor.patient import Patient
 from services.errors import ConvohooksError, Unavailable
-from services.public_url import is_loopback
+from services.reach.public_url import is_loopback
 from services.schema_version import SCHEMA_VERSION
 
 PUBLISHED = (

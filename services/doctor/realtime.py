@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.doctor.finding import Finding, ok, skip, warn
 from services.doctor.patient import Patient
 from services.errors import ConvohooksError
-from services.realtime import NEAR, load_of
+from services.telemetry.realtime import NEAR, load_of
 
 NAME = "realtime load"
 MEND = "See docs/realtime.md: show fewer events (REALTIME_EVENTS), or broadcast from the database."

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from services.doctor.finding import Finding, fail, ok, warn
 from services.doctor.patient import Patient
-from services.public_url import is_loopback
+from services.reach.public_url import is_loopback
 
 SECRETS = (
     "SUPABASE_SECRET_KEY",

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.notifier.thresholds import Thresholds
 from services.notifier.verdict import Found, Reading, alive
-from services.tally import SECONDS
+from services.telemetry.tally import SECONDS
 
 LEAST_ERRORS = 5
 SHARE_OF_UNAUTHENTIC = 0.1

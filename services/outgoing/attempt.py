@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 import structlog
 
-from services import tracing
 from services.egress import Answer, Egress, EgressError, Unreachable
 from services.outgoing.schedule import asked_wait, next_wait
 from services.outgoing.signing import NoSecret, body_of, signed_headers
+from services.telemetry import tracing
 from services.validation import storable
 
 READ = 1_000_000

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
 from services.clients.tavus import TavusClient
 from services.errors import BadGateway, ConvohooksError, SettingsError
 from services.providers.tavus.reading import QUALIFICATION_PATH, WEBHOOK_PATH
-from services.public_url import is_loopback, public_url
+from services.reach.public_url import is_loopback, public_url
 from services.settings import Settings
 from services.tavus_setup.resources import first_text, place, read_one, without_secrets
 

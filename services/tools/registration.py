@@ -13,7 +13,7 @@ from services.clients.api import ApiRefused
 from services.clients.tavus import TavusClient
 from services.effects import Json
 from services.errors import ConvohooksError, SettingsError
-from services.public_url import public_url
+from services.reach.public_url import public_url
 from services.settings import Settings
 from services.tools.tool import Tool, schema
 

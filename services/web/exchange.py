@@ -13,11 +13,11 @@ from flask import g, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
-from services import tracing
 from services.errors import ConvohooksError
 from services.inbound import Inbound
 from services.provider import Provider
-from services.tracing import Span
+from services.telemetry import tracing
+from services.telemetry.tracing import Span
 from services.web import debug
 from services.wiring.web import Services
 

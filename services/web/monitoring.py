@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from services import security
 from services.database import Database
 from services.errors import ConvohooksError, NotFound, Unauthorized, Unavailable
-from services.metrics import CONTENT_TYPE
-from services.public_url import public_url
-from services.reach import prove
-from services.situation import Situation
+from services.reach.proof import prove
+from services.reach.public_url import public_url
 from services.spool import Counts, Spool
+from services.telemetry.metrics import CONTENT_TYPE
+from services.telemetry.situation import Situation
 from services.wiring.web import Services
 
 TOTALS_TTL = 10.0

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from flask import Blueprint, Request, Response, request
 from pydantic import BaseModel
 
-from services import tracing
 from services.errors import BodyTooLarge, Malformed
 from services.inbound import Inbound
 from services.ingestion import Receipt
 from services.lookups import HurriedLookups
 from services.provider import Provider
+from services.telemetry import tracing
 from services.web import request_id
 from services.web.exchange import exchange
 from services.wiring.web import Services

@@ -10,8 +10,8 @@ from services.clients.openai import ChatClient
 from services.clients.tavus import TavusClient
 from services.database import Database
 from services.egress import Egress
-from services.erasure import EVERY as ERASURE_EVERY
-from services.erasure import Erasure
+from services.erasure.removal import EVERY as ERASURE_EVERY
+from services.erasure.removal import Erasure
 from services.events import WebhookEventProcessingService
 from services.feedback.llm import LlmAnalyzer
 from services.lookups import CachedLookups
@@ -23,8 +23,6 @@ from services.notifier.targets import targets_of
 from services.orphans import EVERY as ORPHANS_EVERY
 from services.orphans import Orphans
 from services.outgoing.deliveries import TIDY_EVERY
-from services.realtime import EVERY as REALTIME_EVERY
-from services.realtime import RealtimeBudget
 from services.reconciled_events import secrets_of
 from services.reconciler import EVERY as RECONCILER_EVERY
 from services.reconciler import Reconciler
@@ -37,6 +35,8 @@ from services.spool import Spool
 from services.storage import Storage
 from services.subscriptions import EVERY as SUBSCRIPTIONS_EVERY
 from services.subscriptions import Subscriptions
+from services.telemetry.realtime import EVERY as REALTIME_EVERY
+from services.telemetry.realtime import RealtimeBudget
 from services.wiring.parts import wire_shown, wire_store
 from services.writer import Writer
 

@@ -18,7 +18,6 @@ from services.events import WebhookEventProcessingService
 from services.ingestion import WebhookDataIngestionService
 from services.limits import Limit, Limits
 from services.lookups import CachedLookups
-from services.metrics import Metrics
 from services.orphans import Orphans
 from services.outgoing.conversation_webhooks import ConversationWebhooks
 from services.outgoing.endpoints import Endpoints
@@ -27,12 +26,13 @@ from services.people import People
 from services.processing import WebhookProcessingService
 from services.provider import Lookups, Provider
 from services.providers import providers
-from services.public_url import public_url
+from services.reach.public_url import public_url
 from services.relay import Relay
-from services.reports import Reporter, facts_of
 from services.settings import Settings
 from services.spool import Spool
-from services.tally import Tally
+from services.telemetry.metrics import Metrics
+from services.telemetry.reports import Reporter, facts_of
+from services.telemetry.tally import Tally
 from services.tools.runner import ToolRunner
 from services.wiring.parts import wire_breaker, wire_egress, wire_shown, wire_spool, wire_store
 from services.writer import Writer

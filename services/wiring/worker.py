@@ -10,12 +10,12 @@ from services.outgoing.attempt import Sender
 from services.outgoing.deliveries import Deliveries
 from services.providers import providers
 from services.providers.tavus_relay import RELAY
-from services.reports import Reporter, facts_of
 from services.settings import Settings
+from services.telemetry.reports import Reporter, facts_of
+from services.telemetry.worker_metrics import CountedSender, WorkerMetrics
 from services.wiring.chores import wire_chores
 from services.wiring.parts import wire_breaker, wire_egress, wire_shown, wire_spool, wire_store
 from services.worker import Worker
-from services.worker_metrics import CountedSender, WorkerMetrics
 from services.writer import Writer
 
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from services.local.stack import LocalStack
-from services.tally import SECONDS
+from services.telemetry.tally import SECONDS
 from tests.database.schema import apply_sources, copy_of
 from tests.database.test_plans import FILL, FULL, Full, without_indexes
 

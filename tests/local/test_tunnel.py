@@ -28,11 +28,11 @@ from services.errors import Conflict, Unprocessable
 from services.local import checkout
 from services.local.ports import free_port
 from services.local.stack import LocalStack
-from services.public_url import TunnelNote, public_url
-from services.reach import problem_at, prove
+from services.reach.proof import problem_at, prove
+from services.reach.public_url import TunnelNote, public_url
+from services.reach.tunnel import next_wait
+from services.reach.tunnel_program import ANY_ADDRESS, RECIPES, Recipe, address_in
 from services.settings import Settings, load_settings
-from services.tunnel import next_wait
-from services.tunnel_program import ANY_ADDRESS, RECIPES, Recipe, address_in
 from tests.command import convohooks
 from tests.forwarder import Forwarder
 from tests.stack import Service, start_service

@@ -13,9 +13,9 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.breaker import Breaker
-from services.metrics import Metrics
 from services.outgoing.attempt import Attempt
-from services.worker_metrics import WorkerMetrics
+from services.telemetry.metrics import Metrics
+from services.telemetry.worker_metrics import WorkerMetrics
 from tests.promtool import promtool
 from tests.unit.test_situation import FakeDatabase, FakeSpool, situation_of
 

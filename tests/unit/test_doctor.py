@@ -29,8 +29,8 @@ from services.doctor import (
 from services.doctor.finding import Check, Finding
 from services.doctor.patient import Patient, Schema
 from services.errors import Unavailable
-from services.public_url import TunnelNote
-from services.reach import prove
+from services.reach.proof import prove
+from services.reach.public_url import TunnelNote
 from services.schema_version import SCHEMA_VERSION
 from services.settings import load_settings
 from services.spool import Spool

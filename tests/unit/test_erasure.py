@@ -1,4 +1,4 @@
-"""services/erasure_subject.py: who is named, and who only looks like them."""
+"""services/erasure/subject.py: who is named, and who only looks like them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from services import erasure_subject as subjects
+from services.erasure import subject as subjects
 from services.errors import Unprocessable
 
 ADA = subjects.email("Ada.L+x@Example.test ")

@@ -9,7 +9,8 @@ import pytest
 
 CODE = """
 import sys
-from services import reporting, tracing
+from services.telemetry import reporting
+from services.telemetry import tracing
 from services.cli import worker
 from tests.in_process import PATH, TOKEN, client, settings_of
 import app

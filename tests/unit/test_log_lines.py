@@ -14,12 +14,12 @@ import structlog
 from structlog.contextvars import merge_contextvars
 from structlog.testing import CapturingLogger
 
-from services import logs
 from services.clients.api import ApiClient, ApiRefused
 from services.effects import Effects
 from services.errors import Unavailable
 from services.events import WebhookEventProcessingService
 from services.providers.tavus import TAVUS
+from services.telemetry import logs
 from services.tools.deadline import started
 from services.worker import Worker
 from tests.in_process import EVENT_ID, PATH, UTTERANCE

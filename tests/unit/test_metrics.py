@@ -12,12 +12,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from services.breaker import Breaker
 from services.errors import Unavailable
-from services.metrics import Metrics
+from services.telemetry.metrics import Metrics
 
 COUNT = """
 import sys
 from pathlib import Path
-from services.metrics import Metrics
+from services.telemetry.metrics import Metrics
 
 metrics = Metrics(["tavus"], Path(sys.argv[1]))
 metrics.received("tavus", "new", 0.1)

@@ -12,8 +12,8 @@ from services.database import Database
 from services.doctor.patient import Patient
 from services.doctor.realtime import check_load
 from services.errors import Unavailable
-from services.realtime import RealtimeBudget, load_of
 from services.settings import load_settings
+from services.telemetry.realtime import RealtimeBudget, load_of
 
 SETTINGS = load_settings(
     {

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import structlog
 
-from services import logs, reporting
 from services.chores import Chore
 from services.cli.worker import reported
 from services.errors import SettingsError, Unavailable
 from services.events import WebhookEventProcessingService
 from services.settings import Settings
+from services.telemetry import logs, reporting
 from services.worker import Worker
 from tests.in_process import EVENT_ID, PATH, TOKEN, UTTERANCE, client, failing, settings_of
 from tests.providers.tavus_samples import Rows

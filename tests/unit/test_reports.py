@@ -10,9 +10,9 @@ import pytest
 
 from services.breaker import Breaker
 from services.errors import Unavailable
-from services.reports import Reporter, facts_of
 from services.spool import Counts, Spool, SpoolBroken
-from services.tally import Tally
+from services.telemetry.reports import Reporter, facts_of
+from services.telemetry.tally import Tally
 
 Report = dict[str, Any]
 

@@ -11,9 +11,9 @@ import pytest
 from services.breaker import Breaker
 from services.database import Database
 from services.errors import Unavailable
-from services.metrics import Metrics
-from services.situation import Question, Situation
 from services.spool import Counts, Spool, SpoolBroken
+from services.telemetry.metrics import Metrics
+from services.telemetry.situation import Question, Situation
 from tests.unit.test_metrics import samples
 
 OPERATIONS = {

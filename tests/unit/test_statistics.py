@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.statistics import Span, percentile_ms, percentiles, series, success_rate
-from services.tally import SECONDS
+from services.telemetry.statistics import Span, percentile_ms, percentiles, series, success_rate
+from services.telemetry.tally import SECONDS
 
 NOW = datetime(2026, 3, 1, 6, 45, 47, 472000, tzinfo=UTC)
 

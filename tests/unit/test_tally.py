@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.tally import KEPT, KINDS, MINUTES, SECONDS, Tally
+from services.telemetry.tally import KEPT, KINDS, MINUTES, SECONDS, Tally
 
 START = 1_772_347_500.0  # 2026-03-01T06:45:00Z
 

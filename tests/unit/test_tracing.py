@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from services import tracing
 from services.egress import Egress
 from services.events import WebhookEventProcessingService
 from services.outgoing.attempt import Sender
+from services.telemetry import tracing
 from services.worker import Worker
 from tests.in_process import EVENT_ID, PATH, TOKEN, UTTERANCE, client, failing, settings_of, store
 from tests.providers.tavus_samples import Rows

@@ -23,11 +23,12 @@ import pytest
 from psycopg.types.json import Jsonb
 from typer.testing import CliRunner
 
-from services import erasure_subject, mounts
+from services import mounts
 from services.cli import app
 from services.database import Database
-from services.erasure import Erasure
-from services.erasure_places import PLACES
+from services.erasure import subject as erasure_subject
+from services.erasure.places import PLACES
+from services.erasure.removal import Erasure
 from services.local.stack import LocalStack
 from services.provider import Call, Provider
 from services.providers import providers

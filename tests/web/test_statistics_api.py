@@ -17,7 +17,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from services.local.stack import LocalStack
-from services.tally import SECONDS, Tally
+from services.telemetry.tally import SECONDS, Tally
 from tests.database.events import make_conversation, new_conversation_id
 from tests.forwarder import Forwarder
 from tests.stack import Service, start_service

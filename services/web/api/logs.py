@@ -9,7 +9,7 @@ from flask import Blueprint, request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.inbox import EventSummary, State
-from services.statistics import percentile_ms, success_rate, sum_buckets
+from services.telemetry.statistics import percentile_ms, success_rate, sum_buckets
 from services.web.api.arguments import read
 from services.web.api.caller import admin
 from services.wiring.web import Services

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from flask import Blueprint
 from pydantic import BaseModel
 
-from services.realtime import Load, load_of
+from services.telemetry.realtime import Load, load_of
 from services.web.api.caller import admin
 from services.wiring.web import Services
 

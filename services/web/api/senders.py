@@ -14,7 +14,7 @@ from services.inbound import Inbound
 from services.provider import Call, Provider
 from services.providers.tavus import TAVUS
 from services.settings import Settings
-from services.statistics import percentile_ms, success_rate, sum_buckets
+from services.telemetry.statistics import percentile_ms, success_rate, sum_buckets
 from services.web.api.caller import admin
 from services.wiring.web import Services
 

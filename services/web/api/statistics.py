@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from services.database import execute
 from services.people import Person
-from services.statistics import (
+from services.telemetry.statistics import (
     Row,
     Span,
     buckets_of,
@@ -20,7 +20,7 @@ from services.statistics import (
     success_rate,
     sum_buckets,
 )
-from services.tally import SECONDS
+from services.telemetry.tally import SECONDS
 from services.web.api.arguments import read
 from services.web.api.caller import caller
 from services.wiring.web import Services

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from services.tally import SECONDS
+from services.telemetry.tally import SECONDS
 from tests.database.endpoints import make_endpoint, send
 from tests.e2e.accounts import Account
 from tests.e2e.callbacks import utterance

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.database import Database
-from services.erasure_places import PLACES, Item, conversation_of, item_of, links_of, marks_of
-from services.erasure_subject import (
+from services.erasure.places import PLACES, Item, conversation_of, item_of, links_of, marks_of
+from services.erasure.subject import (
     SHORTEST_NAME,
     Subject,
     body_of,

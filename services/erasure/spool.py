@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from services.erasure_search import Plan
-from services.erasure_subject import body_of, is_any_named
+from services.erasure.search import Plan
+from services.erasure.subject import body_of, is_any_named
 from services.spool import Spool
 
 TABLES = ("spooled", "unsendable")

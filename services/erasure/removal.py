@@ -15,11 +15,11 @@ from typing import Any
 
 import structlog
 
-from services import erasure_spool
 from services.database import Database
-from services.erasure_places import Item
-from services.erasure_search import Plan, Search
-from services.erasure_subject import Subject
+from services.erasure import spool as erasure_spool
+from services.erasure.places import Item
+from services.erasure.search import Plan, Search
+from services.erasure.subject import Subject
 from services.errors import ConvohooksError, Unavailable
 from services.spool import Spool
 from services.storage import Storage

@@ -8,8 +8,8 @@ from typing import Any, TextIO
 
 import structlog
 
-from services import reporting
 from services.redaction import mask_log
+from services.telemetry import reporting
 
 
 def configure(level: str) -> None:

@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from services.breaker import State
-from services.tally import SECONDS, Tally
+from services.telemetry.tally import SECONDS, Tally
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 OUTCOMES = frozenset(

@@ -14,7 +14,7 @@ import structlog
 from services.breaker import Breaker
 from services.errors import ConvohooksError
 from services.spool import Spool
-from services.tally import Tally
+from services.telemetry.tally import Tally
 
 EVERY = 10.0
 LAST = 3.0

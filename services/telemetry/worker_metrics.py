@@ -11,10 +11,10 @@ import prometheus_client.values
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 
 from services.errors import SettingsError
-from services.metrics import OTHER, latency
 from services.outgoing.attempt import Attempt, Claimed
 from services.outgoing.deliveries import Sends
-from services.tally import SECONDS, Tally
+from services.telemetry.metrics import OTHER, latency
+from services.telemetry.tally import SECONDS, Tally
 
 ENDS = {
     "processed": "processed",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.tally import SECONDS
+from services.telemetry.tally import SECONDS
 
 STEPS = {1: 60, 24: 900, 168: 3600}
 """The seconds of a step by how many hours are shown."""

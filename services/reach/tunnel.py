@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Never, TypeVar
 
 from services.errors import ConvohooksError
-from services.public_url import TunnelNote
-from services.tunnel_program import Program, Recipe
+from services.reach.public_url import TunnelNote
+from services.reach.tunnel_program import Program, Recipe
 
 Json = Any
 Answer = TypeVar("Answer")

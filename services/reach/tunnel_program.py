@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from services.errors import ConvohooksError, Unprocessable
-from services.public_url import is_loopback
+from services.reach.public_url import is_loopback
 
 LONGEST_LINE = 8192
 LAST_LINES = 10

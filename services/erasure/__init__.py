@@ -1,0 +1,1 @@
+"""Removes a person from all that is kept here."""
