@@ -1,4 +1,7 @@
-"""The browser of the browser tests: one that is here, else one that can be had."""
+"""The browser of the browser tests: one that is here, else one that can be had.
+
+The fixture is imported by conftest.py: `browser` for the whole run.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,35 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING = (
     "The browser tests need Chromium. Install it (Debian: apt-get install chromium) "
     "or set CHROMIUM to the path of one."
 )
+
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+]
+
+
+@pytest.fixture(name="browser", scope="session")
+def _browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 def chromium() -> str | None:

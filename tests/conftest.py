@@ -4,9 +4,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from services.local.stack import discard_idle
+from tests.chromium import _browser
 from tests.stack import TESTS, _db, _stack
 
-__all__ = ["_db", "_stack"]
+__all__ = ["_browser", "_db", "_stack"]
 
 # The first text of a new checkout takes a second, and so may any other on a busy machine.
 settings.register_profile("convohooks", suppress_health_check=[HealthCheck.too_slow])

@@ -62,7 +62,7 @@ def _told(conversation: str, seq: int, payload: Payload) -> Told:
     kind = payload["event_type"]
     feedback = (("feedback", conversation),) if kind == "application.transcription_ready" else ()
     return Told(
-        name=f"{conversation}/{seq}",
+        name=f"{conversation}.{seq}",
         conversation=conversation,
         payload=payload,
         effects=(("stream", conversation, kind, str(seq)), *_effects(conversation, payload)),

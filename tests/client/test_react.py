@@ -18,10 +18,7 @@ from services.local.stack import LocalStack
 from tests.client.rows import say
 from tests.client_package import run_node
 from tests.e2e.accounts import Account
-from tests.e2e.conftest import _browser
 from tests.e2e.rows import create_conversation
-
-__all__ = ["_browser"]
 
 IN_TIME = 15_000
 HTML = '<!doctype html><title>Page</title><div id="root"></div><script src="page.js"></script>'

@@ -9,10 +9,9 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext
 
 from services.local.stack import LocalStack
-from tests.chromium import chromium
 from tests.e2e.accounts import Account, create_account
 from tests.e2e.rows import create_conversation, create_video
 from tests.e2e.visitor import Visitor
@@ -22,15 +21,6 @@ from tests.web.caller import LIMITS, SETTINGS, Caller
 Visit = Callable[..., Visitor]
 
 VIDEOS = "http://videos.example.test"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-]
 
 RECORD = """async () => {
   const canvas = document.createElement("canvas");
@@ -51,14 +41,6 @@ RECORD = """async () => {
   const bytes = new Uint8Array(await new Blob(chunks).arrayBuffer());
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }"""
-
-
-@pytest.fixture(name="browser", scope="session")
-def _browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(name="live_url", scope="session")

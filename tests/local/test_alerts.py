@@ -146,7 +146,7 @@ def test_incidents_are_listed_with_what_was_told(
         " select id, 'slack', 'began', 'It answered 500.' from made"
     )
 
-    shown = convohooks("alerts", "list", env=env)
+    shown = convohooks("alerts", "list", env={**env, "COLUMNS": "200"})
     told = json.loads(convohooks("alerts", "list", "--json", env=env).stdout)
 
     assert nothing.stdout == "Nothing is wrong, and nothing was.\n"
