@@ -71,8 +71,10 @@ def test_worker_shows_the_same(stack: LocalStack, caller: Caller, db: psycopg.Co
         [conversation],
     )
 
-    while wire_worker(load_settings({**stack.env(), **FEW})).work():
+    worker = wire_worker(load_settings({**stack.env(), **FEW}))
+    while worker.work():
         pass
+    worker.database.close()
 
     [event] = rows(
         db, "select state from private.webhook_inbox where conversation_id = %s", conversation
