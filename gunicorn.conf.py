@@ -5,6 +5,7 @@ from gevent import monkey
 monkey.patch_all()  # before anything imports ssl, sockets or threads
 
 import logging  # noqa: E402
+import os  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
@@ -40,6 +41,9 @@ accesslog = None
 # Where several processes add up their metrics; prometheus_client knows it by its variable alone.
 _metrics = _settings.prometheus_multiproc_dir
 raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_metrics}"] if _metrics else []
+if not _metrics:
+    # One that is set to nothing means the working folder to it.
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 
 def post_worker_init(worker: GeventWorker) -> None:

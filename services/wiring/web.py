@@ -17,7 +17,7 @@ from services.drainer import Drainer
 from services.events import WebhookEventProcessingService
 from services.ingestion import WebhookDataIngestionService
 from services.limits import Limit, Limits
-from services.lookups import CachedLookups
+from services.lookups import CachedLookups, HurriedLookups
 from services.orphans import Orphans
 from services.outgoing.conversation_webhooks import ConversationWebhooks
 from services.outgoing.endpoints import Endpoints
@@ -75,7 +75,10 @@ def wire(settings: Settings) -> Services:
     writer = Writer(metrics.timed(database.receive_events), breaker=breaker)
     spool = wire_spool(settings)
     drainer = Drainer(spool, writer) if spool else None
-    understanding = WebhookEventProcessingService(lookups=lookups, shown=wire_shown(settings))
+    shown = wire_shown(settings)
+    understanding = WebhookEventProcessingService(lookups=lookups, shown=shown)
+    # A sender waits for the commit too: what cannot be looked up soon, the worker looks up.
+    hurried = WebhookEventProcessingService(lookups=HurriedLookups(lookups), shown=shown)
     ingestion = WebhookDataIngestionService(writer=writer, keep=drainer.keep if drainer else None)
     store = wire_store(settings, database)
     egress = wire_egress(settings)
@@ -89,7 +92,7 @@ def wire(settings: Settings) -> Services:
         lookups=lookups,
         webhooks=WebhookProcessingService(
             settings=settings,
-            events=understanding,
+            events=hurried,
             ingestion=ingestion,
             limits=_limits(settings),
             metrics=metrics,

@@ -183,6 +183,16 @@ def test_processes_tell_their_sum(start: Start, tmp_path: Path) -> None:
     assert not list(folder.glob("gauge_live*"))
 
 
+def test_folder_that_is_set_to_nothing_is_none(start: Start) -> None:
+    before = set(Path().glob("*.db"))
+
+    _, caller = start(PROMETHEUS_MULTIPROC_DIR="")
+    caller.send(joined(new_conversation_id()))
+
+    assert scrape(caller)["convohooks_commit_batch_events_sum{}"] == 1
+    assert set(Path().glob("*.db")) == before
+
+
 def test_port_of_its_own_wants_no_token_and_serves_nothing_else(start: Start) -> None:
     port = free_port()
     _, caller = start(METRICS_PORT=str(port))

@@ -113,6 +113,34 @@ def test_outage_costs_nobody_an_event(
     assert repeated.json()["outcome"] == "duplicate"
 
 
+def test_look_up_that_hangs_does_not_keep_a_caller_waiting(
+    run: Run, supabase: Forwarder, db: psycopg.Connection
+) -> None:
+    conversation = new_conversation_id()
+    make_conversation(db, conversation)
+    video = {"name": "fetch_video", "arguments": {"video_title": "Overview"}, "tool_call_id": "t1"}
+    call = {
+        "event_type": "conversation.tool_call",
+        "conversation_id": conversation,
+        "properties": video,
+    }
+    with run(BREAKER_FAILURES="100") as caller:
+        supabase.mode = "hang"
+        started = time.monotonic()
+        answer = caller.send(call)
+        waited = time.monotonic() - started
+        supabase.mode = "pass"
+        until_drained(caller)
+
+    assert answer.json()["outcome"] == "spooled"
+    # Two seconds for the look-up and five for the commit; httpx's own patience is eight for each.
+    assert waited < 8
+    [event] = rows(
+        db, "select state from private.webhook_inbox where conversation_id = %s", conversation
+    )
+    assert event["state"] == "received"
+
+
 def test_open_circuit_spares_the_wait(run: Run, supabase: Forwarder) -> None:
     with run(BREAKER_SECONDS="60") as caller:
         supabase.mode = "reset"
