@@ -53,7 +53,9 @@ def replay(
         until=until,
         error=error,
     )
-    if bool(event_ids) + (every or bool(told) or state is not None) != 1 or (every and told):
+    if every and told:
+        misuse("A filter names all that match it: leave out --all.")
+    if bool(event_ids) + (every or bool(told) or state is not None) != 1:
         misuse("Name events by their ids, or by a filter, or say --all.")
     wanted = event_filter(state="dead" if state is None else state) | told
     with database() as connected, progress("Replaying") as tell:

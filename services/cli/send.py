@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import random
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import requests
 import typer
 
-from services.cli.output import AsJson, counted, print_json, print_table
+from services.cli.output import AsJson, counted, misuse, print_json, print_table
 from services.errors import Malformed, NotFound
 from services.provider import Call, Provider
 from services.providers import providers
@@ -53,12 +53,16 @@ def calls(
     provider: Provider,
     names: list[str],
     *,
+    to: str | None,
     settings_of: dict[str, Any],
     repeat: int,
     fresh: bool,
     shuffle: bool,
 ) -> list[tuple[str, Call]]:
-    """Return the calls in the order in which they are to be sent. Raises NotFound, Malformed."""
+    """Return the calls in the order in which they are to be sent. Raises NotFound, Malformed.
+
+    `to` is another host to send them to; what they are signed for stays as it is.
+    """
     wanted = sample_names(provider) if names == [EVERYTHING] else names
     if not wanted:
         raise NotFound(f"There are no samples of {provider.name}.")
@@ -69,18 +73,20 @@ def calls(
             told = renewed(provider, payload) if fresh else payload
             for path, value in settings_of.items():
                 told = changed(told, path, value)
-            made.append((name, call_of(provider, name, told, settings)))
+            call = call_of(provider, name, told, settings)
+            made.append((name, call if to is None else _sent_to(to, call)))
     if shuffle:
         random.SystemRandom().shuffle(made)
     return made
 
 
-def send(name: str, call: Call, to: str | None) -> Sent:
-    """Send a call, to another host when told so; what it is signed for stays as it is."""
-    url = call.url if to is None else _moved(call.url, to)
+def send(name: str, call: Call) -> Sent:
+    """Send a call; whatever comes of it is returned."""
     started = time.perf_counter()
     try:
-        answer = requests.post(url, data=call.body, headers=dict(call.headers), timeout=TIMEOUT)
+        answer = requests.post(
+            call.url, data=call.body, headers=dict(call.headers), timeout=TIMEOUT
+        )
     except requests.RequestException as error:
         return Sent(event=name, status=None, answer=type(error).__name__, ms=_ms_since(started))
     return Sent(
@@ -102,11 +108,11 @@ def read_value(told: str) -> tuple[str, Any]:
         return path, text
 
 
-def _moved(url: str, to: str) -> str:
-    parts, base = urlsplit(url), urlsplit(to)
+def _sent_to(to: str, call: Call) -> Call:
+    parts, base = urlsplit(call.url), urlsplit(to)
     if base.scheme not in ("http", "https") or not base.netloc:
         raise Malformed(f"--to wants an http(s) address, found {to!r}.")
-    return parts._replace(scheme=base.scheme, netloc=base.netloc).geturl()
+    return replace(call, url=parts._replace(scheme=base.scheme, netloc=base.netloc).geturl())
 
 
 def _ms_since(started: float) -> float:
@@ -119,7 +125,8 @@ def command(
     events: Annotated[list[str], typer.Argument(metavar="EVENT…", help="Samples, or `all`")],
     to: Annotated[str | None, typer.Option(help="Another base URL than PUBLIC_BASE_URL")] = None,
     changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a field")
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Change a field, after --fresh"),
     ] = None,
     repeat: Annotated[int, typer.Option(min=1, max=10_000, help="Times each is sent")] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="New identifiers each time")] = False,
@@ -128,17 +135,20 @@ def command(
 ) -> None:
     """Send samples, signed as their sender would. Exit code 1 unless all are taken."""
     settings = load_settings()
-    provider = provider_named(settings, sender)
-    made = calls(
-        settings,
-        provider,
-        events,
-        settings_of=dict(read_value(told) for told in changes or []),
-        repeat=repeat,
-        fresh=fresh,
-        shuffle=shuffle,
-    )
-    sent = counted("Sending", len(made), (send(name, call, to) for name, call in made))
+    try:
+        made = calls(
+            settings,
+            provider_named(settings, sender),
+            events,
+            to=to,
+            settings_of=dict(read_value(told) for told in changes or []),
+            repeat=repeat,
+            fresh=fresh,
+            shuffle=shuffle,
+        )
+    except (NotFound, Malformed) as error:
+        misuse(error.detail)
+    sent = counted("Sending", len(made), (send(name, call) for name, call in made))
     _print(sent, as_json)
     raise typer.Exit(0 if all(one.is_taken for one in sent) else 1)
 
