@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from services.inbound import Inbound
-from services.validation import Moment
+from services.validation import Moment, Sought
 
 State = Literal["received", "processed", "ignored", "unmatched", "failed", "dead"]
 
@@ -28,20 +28,30 @@ Ids = Annotated[list[UUID], BeforeValidator(_split), Field(min_length=1, max_len
 
 
 class EventFilter(BaseModel):
-    """Which events are meant; all of them where it says nothing. An unknown name is refused."""
+    """Which events are meant; all of them where it says nothing.
+
+    An unknown name is refused, and so is null, which would say nothing and mean to.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     id: UUID | None = None
     ids: Ids | None = None
     state: State | None = None
-    source: str | None = Field(default=None, min_length=1, max_length=255)
-    event_type: str | None = Field(default=None, min_length=1, max_length=255)
-    conversation_id: str | None = Field(default=None, min_length=1, max_length=255)
+    source: Sought | None = None
+    event_type: Sought | None = None
+    conversation_id: Sought | None = None
     since: Moment | None = None
     until: Moment | None = None
-    error: str | None = Field(default=None, min_length=1, max_length=255)
-    text: str | None = Field(default=None, min_length=1, max_length=255)
+    error: Sought | None = None
+    text: Sought | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_said(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("is null; leave out what does not matter")
+        return value
 
     def as_json(self) -> dict[str, Any]:
         """Return the filter as the SQL functions take it."""

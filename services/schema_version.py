@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "d6cd0a98500d"
+SCHEMA_VERSION = "cfcd265385a3"

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Never
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from services.errors import Malformed, NotJson
 
@@ -68,6 +68,17 @@ def in_utc(moment: datetime) -> datetime:
 
 Moment = Annotated[datetime, AfterValidator(in_utc)]
 """A time that a caller names."""
+
+
+def sought(text: str) -> str:
+    """Return a text that rows are looked for by. Raises ValueError for what no row can hold."""
+    if _UNSTORABLE.search(text):
+        raise ValueError("holds NUL or a lone surrogate, which no stored text does")
+    return text
+
+
+Sought = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(sought)]
+"""A text that a caller looks for."""
 
 
 def explain(error: ValidationError) -> str:

@@ -21,6 +21,7 @@ alter table public.webhook_endpoints
     add column if not exists created_at timestamptz not null default now(),
     add column if not exists updated_at timestamptz not null default now();
 comment on column public.webhook_endpoints.conversation_id is 'Set: it hears the messages of this conversation, and nothing else.';
+comment on column public.webhook_endpoints.headers is 'The names of its own headers, each with null: what they say is secret, private.endpoint_headers has it.';
 comment on column public.webhook_endpoints.event_types is 'Null for all.';
 comment on column public.webhook_endpoints.retry_schedule is 'Seconds to wait after each failed attempt; null for the default.';
 comment on column public.webhook_endpoints.workflow is 'Of a conversation''s webhook: {channel, usecase, workflow_id}.';
@@ -53,6 +54,14 @@ create table if not exists private.endpoint_secrets (
 );
 create index if not exists endpoint_secrets_endpoint_id_idx on private.endpoint_secrets (endpoint_id);
 
+-- What an endpoint's own headers say: a receiver's credentials, mostly. Nobody is shown them again, not even who gave them.
+create table if not exists private.endpoint_headers (
+    endpoint_id uuid not null references public.webhook_endpoints (id) on delete cascade,
+    name text not null,
+    value text not null,
+    primary key (endpoint_id, name)
+);
+
 -- How it goes with an endpoint. Who claims deliveries for it holds this row's lock, so that its limits are exact.
 create table if not exists private.endpoint_state (
     endpoint_id uuid primary key references public.webhook_endpoints (id) on delete cascade,
@@ -68,9 +77,40 @@ comment on column private.endpoint_state.is_proven is 'Something has arrived the
 comment on column private.endpoint_state.blocked_until is 'Before then its rate lets nothing out.';
 
 alter table private.endpoint_secrets enable row level security;
+alter table private.endpoint_headers enable row level security;
 alter table private.endpoint_state enable row level security;
 grant select, insert, update, delete on private.endpoint_secrets to service_role;
+grant select, insert, update, delete on private.endpoint_headers to service_role;
 grant select, insert, update, delete on private.endpoint_state to service_role;
+
+-- Headers by their names, each with null.
+create or replace function private.header_names(p_headers jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+    select coalesce(jsonb_object_agg(told.name, null::text), '{}') from jsonb_object_keys(coalesce(p_headers, '{}')) told (name)
+$$;
+revoke execute on function private.header_names(jsonb) from public, anon, authenticated;
+grant execute on function private.header_names(jsonb) to service_role;
+
+-- Keep what an endpoint's headers say: {name: what it says}, or null for what is kept of that name. Those that are not named are gone.
+create or replace function private.keep_endpoint_headers(p_endpoint uuid, p_headers jsonb) returns void
+language sql set search_path = '' as $$
+    delete from private.endpoint_headers h where h.endpoint_id = p_endpoint and not p_headers ? h.name;
+    insert into private.endpoint_headers as h (endpoint_id, name, value)
+    select p_endpoint, told.key, told.value from jsonb_each_text(p_headers) told where told.value is not null
+    on conflict (endpoint_id, name) do update set value = excluded.value;
+$$;
+revoke execute on function private.keep_endpoint_headers(uuid, jsonb) from public, anon, authenticated;
+grant execute on function private.keep_endpoint_headers(uuid, jsonb) to service_role;
+
+-- They once were in the row that its readers see.
+do $$
+begin
+    perform private.keep_endpoint_headers(e.id, e.headers) from public.webhook_endpoints e
+    where e.headers <> private.header_names(e.headers);
+    update public.webhook_endpoints e set headers = private.header_names(e.headers)
+    where e.headers <> private.header_names(e.headers);
+end
+$$;
 
 -- Give a new endpoint its secret and its state.
 create or replace function private.furnish_endpoint(p_endpoint uuid, p_secret text) returns void
@@ -95,12 +135,13 @@ begin
     end if;
     insert into public.webhook_endpoints (user_id, url, description, event_types, headers, rate_per_minute, concurrency,
         ordered, retry_schedule, disabled, disabled_reason, disabled_at)
-    select owner, e.url, e.description, e.event_types, coalesce(e.headers, '{}'), e.rate_per_minute, e.concurrency,
+    select owner, e.url, e.description, e.event_types, private.header_names(e.headers), e.rate_per_minute, e.concurrency,
         coalesce(e.ordered, false), e.retry_schedule, coalesce(e.disabled, false),
         case when e.disabled then 'owner' end, case when e.disabled then now() end
     from jsonb_populate_record(null::public.webhook_endpoints, endpoint) e
     returning * into made;
     perform private.furnish_endpoint(made.id, secret);
+    perform private.keep_endpoint_headers(made.id, coalesce(endpoint -> 'headers', '{}'));
     return jsonb_build_object('outcome', 'created', 'row', to_jsonb(made));
 end
 $$;
@@ -121,10 +162,14 @@ begin
     end if;
     wanted := jsonb_populate_record(found_one, change);
     update public.webhook_endpoints e
-    set url = wanted.url, description = wanted.description, event_types = wanted.event_types, headers = wanted.headers,
+    set url = wanted.url, description = wanted.description, event_types = wanted.event_types,
+        headers = private.header_names(wanted.headers),
         rate_per_minute = wanted.rate_per_minute, concurrency = wanted.concurrency, ordered = wanted.ordered,
         retry_schedule = wanted.retry_schedule, workflow = wanted.workflow
     where e.id = endpoint_id;
+    if change ->> 'headers' is not null then
+        perform private.keep_endpoint_headers(endpoint_id, change -> 'headers');
+    end if;
     if wanted.disabled and not found_one.disabled then
         perform private.disable_endpoint(endpoint_id, 'owner');
     elsif found_one.disabled and not wanted.disabled then

@@ -431,7 +431,10 @@ begin
         'deliveries', (
             select coalesce(jsonb_agg(jsonb_build_object(
                 'id', d.id, 'endpoint_id', e.id, 'webhook_id', d.webhook_id, 'event_type', d.event_type, 'url', e.url,
-                'headers', e.headers, 'payload', o.payload, 'attempt', d.attempts + 1, 'tries', q.tries,
+                'headers', (
+                    select coalesce(jsonb_object_agg(h.name, h.value), '{}') from private.endpoint_headers h where h.endpoint_id = e.id
+                ),
+                'payload', o.payload, 'attempt', d.attempts + 1, 'tries', q.tries,
                 'retry_schedule', coalesce(e.retry_schedule, '{4,8,10}'),
                 'is_risky', e.id = any(risky),
                 'secrets', (

@@ -124,7 +124,8 @@ revoke execute on function public.show_event(uuid) from public, anon, authentica
 grant execute on function public.show_event(uuid) to service_role;
 
 -- Make events due again, with all their retries; they keep their ids. What a worker has in hand is left to it,
--- and what has lost its body to its age cannot be handled any more.
+-- and what has lost its body to its age cannot be handled any more. What is not as it was when it was found (somebody else has had
+-- it replayed, or it was handled) is none of those that were meant.
 -- Returns how many there were.
 create or replace function public.replay_events(filter jsonb) returns integer
 language sql security invoker set search_path = '' as $$
@@ -133,6 +134,9 @@ language sql security invoker set search_path = '' as $$
         set state = 'received', effects = null, attempts_before = i.attempts, next_attempt_at = now(), finished_at = null
         from private.events_matching(filter, null, null) chosen
         where i.id = chosen.id and i.claim_id is null and i.pruned_at is null
+            -- Read again, and with the row's lock.
+            and (i.state, i.attempts, i.attempts_before, i.next_attempt_at, i.finished_at) is not distinct from
+                (chosen.state, chosen.attempts, chosen.attempts_before, chosen.next_attempt_at, chosen.finished_at)
         returning 1
     )
     select count(*)::integer from replayed

@@ -11,7 +11,7 @@ declare
     counts jsonb := '{}';
     n bigint;
 begin
-    update private.webhook_inbox i set body = '', headers = '{}', effects = null, pruned_at = now()
+    update private.webhook_inbox i set body = '', headers = '{}', effects = null, last_error = null, pruned_at = now()
     -- Arrays, and one bound on the time: so the indexes serve whatever the numbers are.
     where i.id = any(array(
         select o.id from private.webhook_inbox o

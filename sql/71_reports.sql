@@ -41,8 +41,12 @@ alter table private.webhook_minutes enable row level security;
 grant select, insert, update, delete on private.process_reports to service_role;
 grant select, insert, update, delete on private.webhook_minutes to service_role;
 
+-- What was told from ahead before it was left out.
+delete from private.webhook_minutes m where m.minute > now() + interval '1 day';
+
 -- Take a process's report: {process_id, kind, host, started_at, facts, minutes: [{minute, source, and the counts}], ended?}. A
--- process that has ended as it should is forgotten; its counts stay.
+-- process that has ended as it should is forgotten; its counts stay. Whose clock is ahead has its minutes left out until they have
+-- come: they would count as the latest until then. The same of its start, or it would stand for those that have ended.
 create or replace function public.report_process(report jsonb) returns void
 language plpgsql security invoker set search_path = '' as $$
 begin
@@ -51,7 +55,7 @@ begin
     else
         insert into private.process_reports as r (process_id, kind, host, started_at, facts)
         values (
-            (report ->> 'process_id')::uuid, report ->> 'kind', report ->> 'host', (report ->> 'started_at')::timestamptz,
+            (report ->> 'process_id')::uuid, report ->> 'kind', report ->> 'host', least((report ->> 'started_at')::timestamptz, now()),
             coalesce(report -> 'facts', '{}')
         )
         on conflict (process_id) do update set reported_at = now(), facts = excluded.facts;
@@ -61,10 +65,11 @@ begin
         rejected, unauthentic, throttled, unavailable, retried, seconds, buckets, last_at)
     select told.minute, told.source, (report ->> 'process_id')::uuid, told.received, told.duplicates, told.failed,
         told.deferred, told.spooled, told.rejected, told.unauthentic, told.throttled, told.unavailable, coalesce(told.retried, 0),
-        told.seconds, told.buckets, told.last_at
+        told.seconds, told.buckets, least(told.last_at, told.minute + interval '1 minute')
     from jsonb_to_recordset(coalesce(report -> 'minutes', '[]')) as told (minute timestamptz, source text, received integer,
         duplicates integer, failed integer, deferred integer, spooled integer, rejected integer, unauthentic integer,
         throttled integer, unavailable integer, retried integer, seconds double precision, buckets integer[], last_at timestamptz)
+    where told.minute <= now() + interval '1 minute'
     order by told.minute, told.source
     on conflict (minute, source, process_id) do update
     set received = excluded.received, duplicates = excluded.duplicates, failed = excluded.failed,

@@ -63,11 +63,16 @@ revoke execute on function public.webhook_statistics(timestamptz, integer, doubl
 grant execute on function public.webhook_statistics(timestamptz, integer, double precision[]) to service_role;
 
 -- The same of what is the caller's: {calls: [{source, n, bucket, received}], deliveries}. Of their events they see what came, not
--- how often it failed. Row-level security decides; the conditions only name the same rows sooner.
+-- how often it failed. Row-level security decides; the conditions only name the same rows sooner. Who is signed in may call it by
+-- themselves: steps of a minute or more, 200 of them at most, and no more bounds than the service has; 22023 for anything else.
 create or replace function public.my_webhook_statistics(since timestamptz, step_seconds integer, bounds double precision[])
 returns jsonb
 language plpgsql stable security invoker set search_path = '' set plan_cache_mode = 'force_custom_plan' as $$
 begin
+    if (step_seconds between 60 and 86400 and since >= now() - 200 * make_interval(secs => step_seconds)
+        and array_ndims(bounds) = 1 and cardinality(bounds) <= 32) is not true then
+        raise exception using errcode = '22023', message = 'Steps of 60 to 86400 seconds, 200 at most, and 1 to 32 bounds are wanted.';
+    end if;
     return jsonb_build_object(
         'calls', (
             select coalesce(jsonb_agg(to_jsonb(come)), '[]') from (
@@ -110,16 +115,24 @@ $$;
 revoke execute on function public.webhook_senders(text[], timestamptz) from public, anon, authenticated;
 grant execute on function public.webhook_senders(text[], timestamptz) to service_role;
 
--- The kind of an error: its last line, without ids, numbers and what is quoted, so that the same fault counts as one.
+-- The kind of an error: its last line, without ids, numbers and what is quoted, so that the same fault counts as one. Quoted names of
+-- what belongs to the database stay: they are nobody's words.
 create or replace function private.error_kind(p_error text) returns text
 language plpgsql immutable set search_path = '' as $$
 declare
     line text := regexp_replace(btrim(right(p_error, 4000), E' \t\r\n'), '^.*\n', '');
 begin
+    -- A name stands between two signs of its own until all else that is quoted is gone.
+    line := regexp_replace(
+        translate(line, E'\x01\x02', ''),
+        '\m(constraint|relation|column|table|index|function|type|trigger|policy|schema) "([A-Za-z_][A-Za-z0-9_]{0,62})"',
+        E'\\1 \x01\\2\x02', 'g'
+    );
     line := regexp_replace(line, '"[^"]*"', '"…"', 'g');
     line := regexp_replace(line, '(?<![[:alnum:]])''[^'']*''(?![[:alnum:]])', '''…''', 'g');
-    line := regexp_replace(line, '[[:alnum:]_-]*[0-9][[:alnum:]_-]*', '#', 'g');
-    return left(regexp_replace(line, '#([.:,/]#)+', '#', 'g'), 300);
+    line := regexp_replace(line, E'(?<![\x01[:alnum:]_-])[[:alnum:]_-]*[0-9][[:alnum:]_-]*', '#', 'g');
+    line := regexp_replace(line, '#([.:,/]#)+', '#', 'g');
+    return left(translate(line, E'\x01\x02', '""'), 300);
 end
 $$;
 revoke execute on function private.error_kind(text) from public, anon, authenticated;

@@ -28,7 +28,9 @@ create table if not exists private.incidents (
     opened_at timestamptz not null default now(),
     ended_at timestamptz
 );
-comment on column private.incidents.figures is 'The value that was found, and the threshold that it was judged by.';
+alter table private.incidents add column if not exists worst_detail text;
+comment on column private.incidents.detail is 'How it is; once it is over, how it was at its worst.';
+comment on column private.incidents.figures is 'The value that was found last, the worst of all, and the threshold that they were judged by.';
 create unique index if not exists incidents_open_key on private.incidents (name) where ended_at is null;
 create index if not exists incidents_began_at_idx on private.incidents (began_at desc);
 
@@ -118,9 +120,10 @@ revoke execute on function private.fallen_silent() from public, anon, authentica
 grant execute on function private.fallen_silent() to service_role;
 
 -- What there is to judge; only {next_outage} where somebody has read it within so many seconds. {read_at, next_outage, calls: [{source,
--- received, failed, rejected, unavailable, unauthentic, buckets}] of the last 10 minutes, unauthentic_before (source -> in 10 minutes of
--- the day before, on average), retried, retried_before (in the last 15 minutes; likewise), hours: calls_by_hour(), silent:
--- fallen_silent(), deliveries: {attempts, failed} of the last 15 minutes, operations: operations()}.
+-- received, failed, rejected, unavailable, unauthentic, buckets}] of the last 10 minutes, calls_now (the same of this minute and the one
+-- before), unauthentic_before (source -> in 10 minutes of the day before, on average), retried, retried_now, retried_before (in the last
+-- 15 minutes; likewise), hours: calls_by_hour(), silent: fallen_silent(), deliveries: {attempts, failed} of the last 15 minutes and
+-- {attempts_now, failed_now} of the last three, operations: operations()}.
 create or replace function public.read_alerts(every_seconds double precision) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -141,6 +144,10 @@ begin
             select coalesce(jsonb_agg(to_jsonb(c)), '[]')
             from private.count_minutes(date_trunc('minute', now()) - interval '10 minutes') c
         ),
+        'calls_now', (
+            select coalesce(jsonb_agg(to_jsonb(c)), '[]')
+            from private.count_minutes(date_trunc('minute', now()) - interval '1 minute') c
+        ),
         'unauthentic_before', (
             select coalesce(jsonb_object_agg(before.source, before.average), '{}') from (
                 select m.source, sum(m.unauthentic) / 144.0 as average from private.webhook_minutes m
@@ -151,6 +158,10 @@ begin
         'retried', (
             select coalesce(sum(m.retried), 0) from private.webhook_minutes m where m.minute >= now() - interval '15 minutes'
         ),
+        'retried_now', (
+            select coalesce(sum(m.retried), 0) from private.webhook_minutes m
+            where m.minute >= date_trunc('minute', now()) - interval '1 minute'
+        ),
         'retried_before', (
             select coalesce(sum(m.retried) / 96.0, 0) from private.webhook_minutes m
             where m.minute >= now() - interval '1455 minutes' and m.minute < now() - interval '15 minutes'
@@ -158,7 +169,11 @@ begin
         'hours', private.calls_by_hour(),
         'silent', private.fallen_silent(),
         'deliveries', (
-            select jsonb_build_object('attempts', count(*), 'failed', count(*) filter (where a.error is not null))
+            select jsonb_build_object(
+                'attempts', count(*), 'failed', count(*) filter (where a.error is not null),
+                'attempts_now', count(*) filter (where a.attempted_at > now() - interval '3 minutes'),
+                'failed_now', count(*) filter (where a.attempted_at > now() - interval '3 minutes' and a.error is not null)
+            )
             from public.delivery_attempts a where a.attempted_at > now() - interval '15 minutes'
         ),
         'operations', public.operations()
@@ -170,7 +185,8 @@ grant execute on function public.read_alerts(double precision) to service_role;
 
 -- Say what a reading comes to: {read_at, targets (who is told), keep_days, verdicts: [{name, state (wrong, right, or unsure: neither
 -- wrong enough to begin with nor right enough to end), hold_seconds, clear_seconds, severity, title, detail, figures}]}. What is wrong
--- for hold_seconds is an incident, until it is right for clear_seconds; what is not named is right. Out: {began, ended}: their names.
+-- for hold_seconds is an incident, until it is right for clear_seconds; what is not named is right. While it lasts it tells how it is,
+-- and in the end how it was at its worst. Out: {began, ended}: their names.
 create or replace function public.judge_alerts(judgement jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -196,8 +212,19 @@ begin
             right_since = case when excluded.right_since is not null then coalesce(s.right_since, excluded.right_since) end,
             clear_seconds = excluded.clear_seconds;
 
-        insert into private.incidents (name, severity, title, detail, figures, began_at)
-        select s.name, verdict ->> 'severity', verdict ->> 'title', verdict ->> 'detail', verdict -> 'figures', s.wrong_since
+        update private.incidents i
+        set detail = verdict ->> 'detail',
+            figures = (verdict -> 'figures') || jsonb_build_object('worst', greatest(
+                (verdict #>> '{figures,value}')::double precision, (i.figures ->> 'worst')::double precision
+            )),
+            worst_detail = case when (verdict #>> '{figures,value}')::double precision
+                < (i.figures ->> 'worst')::double precision then i.worst_detail else verdict ->> 'detail' end
+        where i.name = verdict ->> 'name' and i.ended_at is null and verdict ->> 'state' <> 'right'
+            and (i.detail, i.figures -> 'value') is distinct from (verdict ->> 'detail', verdict #> '{figures,value}');
+
+        insert into private.incidents (name, severity, title, detail, worst_detail, figures, began_at)
+        select s.name, verdict ->> 'severity', verdict ->> 'title', verdict ->> 'detail', verdict ->> 'detail',
+            (verdict -> 'figures') || jsonb_build_object('worst', verdict #> '{figures,value}'), s.wrong_since
         from private.alert_signs s
         where s.name = verdict ->> 'name'
             and s.wrong_since <= now() - make_interval(secs => (verdict ->> 'hold_seconds')::double precision)
@@ -214,7 +241,8 @@ begin
     where s.name not in (select v.value ->> 'name' from jsonb_array_elements(judgement -> 'verdicts') v)
         and (s.wrong_since is not null or s.right_since is null);
     for incident in
-        update private.incidents i set ended_at = s.right_since from private.alert_signs s
+        update private.incidents i set ended_at = s.right_since, detail = coalesce(i.worst_detail, i.detail)
+        from private.alert_signs s
         where s.name = i.name and i.ended_at is null and s.right_since <= now() - make_interval(secs => s.clear_seconds)
         returning i.*
     loop
@@ -308,7 +336,7 @@ grant execute on function public.finish_notice(jsonb) to service_role;
 -- [{target, kind, sent_at, tries, last_error, given_up_at}]}].
 create or replace function public.list_incidents(most integer) returns jsonb
 language sql stable security invoker set search_path = '' as $$
-    select coalesce(jsonb_agg(to_jsonb(i) || jsonb_build_object('notices', (
+    select coalesce(jsonb_agg(to_jsonb(i) - 'worst_detail' || jsonb_build_object('notices', (
         select coalesce(jsonb_agg(jsonb_build_object(
             'target', n.target, 'kind', n.kind, 'sent_at', n.sent_at, 'tries', n.tries, 'last_error', n.last_error,
             'given_up_at', n.given_up_at

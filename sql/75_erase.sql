@@ -1,5 +1,8 @@
 -- Erasing a person. What is to go is written down first, so that whoever is killed in the middle is followed by another.
 
+alter table private.webhook_inbox add column if not exists erased_at timestamptz;
+comment on column private.webhook_inbox.erased_at is 'When all but the key was removed, because the person it told of was.';
+
 -- What names things that were erased, as SHA-256: a late call about one of them is to bring nothing back.
 create table if not exists private.erased (
     mark bytea primary key,
@@ -14,7 +17,7 @@ create table if not exists private.erasures (
     counts jsonb not null default '{}'
 );
 
--- What is still to be erased: {kind: conversation, conversation_id?, ref?} | {kind: event, id, rename?} | {kind: row, table, key}.
+-- What is still to be erased: {kind: conversation, conversation_id?, ref?, source?} | {kind: event, id, rename?} | {kind: row, table, key}.
 create table if not exists private.erasure_items (
     id bigint generated always as identity primary key,
     erasure_id uuid not null references private.erasures (id) on delete cascade,
@@ -52,12 +55,12 @@ $$;
 revoke execute on function private.mark_of(text, text) from public, anon, authenticated;
 grant execute on function private.mark_of(text, text) to service_role;
 
--- What names the thing that a record is of, or belongs to. In: the record's key and values.
+-- What names the thing that a record is of, or belongs to; not its request_key, which whoever books can choose. In: the record's key and values.
 create or replace function private.names_of(p_told jsonb) returns setof text
 language sql immutable set search_path = '' as $$
     select p_told ->> name
     from unnest(array['call_sid', 'parent_call_sid', 'recording_sid', 'transcription_sid', 'transcription_key', 'message_sid',
-        'booking_key', 'rescheduled_from', 'request_key', 'stripe_id', 'payment_intent', 'invoice', 'subscription',
+        'booking_key', 'rescheduled_from', 'stripe_id', 'payment_intent', 'invoice', 'subscription',
         'notification_key']) name
     where p_told ->> name is not null
     union all
@@ -78,7 +81,8 @@ begin
     end if;
     if exists (
         select from private.erased e where e.mark in (
-            private.mark_of('conversation', p_conversation_id), private.mark_of('event', p_source || ':' || p_event_key)
+            private.mark_of('conversation', p_conversation_id), private.mark_of('talk', p_source || ':' || p_conversation_id),
+            private.mark_of('event', p_source || ':' || p_event_key)
         )
     ) then
         return true;
@@ -97,21 +101,22 @@ $$;
 revoke execute on function private.is_erased(text, text, text, jsonb) from public, anon, authenticated;
 grant execute on function private.is_erased(text, text, text, jsonb) to service_role;
 
--- Take note that a call came about something erased, without what it said.
+-- Take note that a call came about something erased, without what it said: its key and its type can name somebody too.
 create or replace function private.ignore_erased(p_event jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
     kept uuid;
 begin
-    -- A key that itself named the person is not to be stored again.
     if not exists (
         select from private.erased e
         where e.mark = private.mark_of('event', (p_event ->> 'source') || ':' || (p_event ->> 'event_key'))
+    ) and not exists (
+        select from private.webhook_inbox i where i.source = p_event ->> 'source' and i.event_key = p_event ->> 'event_key'
     ) then
         insert into private.webhook_inbox
-            (source, event_key, event_type, body, body_sha256, state, attempts, received_at, finished_at, pruned_at)
-        values (p_event ->> 'source', p_event ->> 'event_key', p_event ->> 'event_type', '', '', 'ignored', 1,
-            (p_event ->> 'received_at')::timestamptz, now(), now())
+            (source, event_key, event_type, body, body_sha256, state, attempts, received_at, finished_at, pruned_at, erased_at)
+        values (p_event ->> 'source', 'sha256:' || encode(sha256(convert_to(p_event ->> 'event_key', 'UTF8')), 'hex'), 'erased',
+            '', '', 'ignored', 1, (p_event ->> 'received_at')::timestamptz, now(), now(), now())
         on conflict (source, event_key) do nothing returning id into kept;
     end if;
     return jsonb_strip_nulls(jsonb_build_object(
@@ -163,9 +168,10 @@ begin
     update private.webhook_inbox i
     set body = '', body_sha256 = '', headers = '{}', effects = null, last_error = null, conversation_id = null, path = null,
         state = 'ignored', claim_id = null, next_attempt_at = null, pruned_at = coalesce(i.pruned_at, now()),
-        finished_at = coalesce(i.finished_at, now()),
-        event_key = case when p_rename then 'erased:' || i.id else i.event_key end
-    where i.id = p_event and (p_rename or i.pruned_at is null or i.body <> '' or i.conversation_id is not null);
+        finished_at = coalesce(i.finished_at, now()), erased_at = now(),
+        -- Senders of one's own choose it.
+        event_type = 'erased', event_key = case when p_rename then 'erased:' || i.id else i.event_key end
+    where i.id = p_event and (p_rename or i.erased_at is null);
     get diagnostics n = row_count;
     return private.add_counts(counts, case when n = 0 then '{}' else jsonb_build_object('private.webhook_inbox', n) end);
 end
@@ -268,6 +274,39 @@ $$;
 revoke execute on function private.erase_conversation(text, uuid) from public, anon, authenticated;
 grant execute on function private.erase_conversation(text, uuid) to service_role;
 
+-- Erase what one source of one's own has told of a conversation that it names itself: others may mean another by that name.
+create or replace function private.erase_talk(p_conversation_id text, p_source text) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    theirs constant text := format('conversation_id = $1 and source = %L', p_source);
+    counts jsonb := '{}';
+    event uuid;
+    step record;
+begin
+    perform private.lock_conversation(p_conversation_id);
+    insert into private.erased (mark) values (private.mark_of('talk', p_source || ':' || p_conversation_id))
+    on conflict do nothing;
+    for event in
+        select i.id from private.webhook_inbox i where i.conversation_id = p_conversation_id and i.source = p_source order by i.seq
+    loop
+        counts := private.add_counts(counts, private.erase_event(event, false));
+    end loop;
+    for step in
+        select * from (values
+            ('private.record_facts', '(record_table, key) in (select ''received_messages'', jsonb_build_object('
+                '''source'', m.source, ''message_id'', m.message_id) from public.received_messages m where ' || theirs || ')'),
+            ('public.received_messages', theirs),
+            ('public.processed_webhook_events', theirs)
+        ) as steps (place, condition)
+    loop
+        counts := private.add_counts(counts, private.erase_where(step.place, step.condition, p_conversation_id, null));
+    end loop;
+    return counts;
+end
+$$;
+revoke execute on function private.erase_talk(text, text) from public, anon, authenticated;
+grant execute on function private.erase_talk(text, text) to service_role;
+
 -- The tables that are searched for a person, and whose rows may go one by one.
 create or replace function private.searched_places() returns text[]
 language sql immutable set search_path = '' as $$
@@ -330,7 +369,8 @@ grant execute on function private.erase_row(text, jsonb) to service_role;
 create or replace function private.erase_item(p_item jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 begin
-    return case p_item ->> 'kind'
+    return case p_item ->> 'kind' || case when p_item ? 'source' then ' of a source' else '' end
+        when 'conversation of a source' then private.erase_talk(p_item ->> 'conversation_id', p_item ->> 'source')
         when 'conversation' then private.erase_conversation(p_item ->> 'conversation_id', (p_item ->> 'ref')::uuid)
         when 'event' then private.erase_event((p_item ->> 'id')::uuid, coalesce((p_item ->> 'rename')::boolean, false))
         else private.erase_row(p_item ->> 'table', p_item -> 'key')
@@ -346,6 +386,7 @@ language plpgsql security invoker set search_path = '' as $$
 declare
     item jsonb;
     counts jsonb := '{}';
+    counted bigint := private.counted_changes();
 begin
     begin
         for item in select * from jsonb_array_elements(items) loop
@@ -355,6 +396,7 @@ begin
     exception when sqlstate 'ER000' then
         null;
     end;
+    perform private.disregard_changes(private.counted_changes() - counted);
     return counts;
 end
 $$;
@@ -373,8 +415,9 @@ begin
     insert into private.erased (mark)
     select private.mark_of('record', n.value) from jsonb_array_elements_text(names) n
     union
-    select private.mark_of('conversation', i.value ->> 'conversation_id') from jsonb_array_elements(items) i
-    where i.value ->> 'conversation_id' is not null
+    select case when i.value ? 'source' then private.mark_of('talk', (i.value ->> 'source') || ':' || (i.value ->> 'conversation_id'))
+        else private.mark_of('conversation', i.value ->> 'conversation_id') end
+    from jsonb_array_elements(items) i where i.value ->> 'conversation_id' is not null
     on conflict do nothing;
     return begun;
 end
@@ -406,6 +449,25 @@ end
 $$;
 revoke execute on function public.continue_erasures(integer) from public, anon, authenticated;
 grant execute on function public.continue_erasures(integer) to service_role;
+
+-- Forget that something of this name was erased: what comes about it from now on is kept. Out: how many marks there were.
+create or replace function public.lift_erasure(name text) returns integer
+language plpgsql security invoker set search_path = '' as $$
+declare
+    n integer;
+begin
+    delete from private.erased e where e.mark = any(array(
+        select private.mark_of(kind, lift_erasure.name) from unnest(array['conversation', 'record', 'event']) kind
+        union all
+        select private.mark_of('talk', s.source || ':' || lift_erasure.name)
+        from (select distinct i.source from private.webhook_inbox i) s
+    ));
+    get diagnostics n = row_count;
+    return n;
+end
+$$;
+revoke execute on function public.lift_erasure(text) from public, anon, authenticated;
+grant execute on function public.lift_erasure(text) to service_role;
 
 -- Folders of Storage that are due to be emptied, given out for five minutes. Out: a JSON array of {id, bucket, folder}.
 create or replace function public.claim_erased_files(most integer) returns jsonb
@@ -439,61 +501,101 @@ $$;
 revoke execute on function public.finish_erased_files(bigint, text) from public, anon, authenticated;
 grant execute on function public.finish_erased_files(bigint, text) to service_role;
 
--- The rows in which a pattern occurs, table by table and block by block, for so many seconds. The pattern may find too much: the
--- caller looks closer. In: the place to go on from, the first being 1 and 0. Out: {rows: [{table, row}], a `body` in base64,
--- next: {place, block}, null at the end}.
-create or replace function public.search_rows(pattern text, place integer, block bigint, seconds double precision) returns jsonb
+-- The columns of a table's primary key, in its order, each with its type.
+create or replace function private.key_of(p_table text) returns table (name text, type text)
+language sql stable set search_path = '' as $$
+    select a.attname::text, format_type(a.atttypid, null)
+    from pg_index i cross join unnest(i.indkey::smallint[]) with ordinality k (attnum, n)
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+    where i.indrelid = p_table::regclass and i.indisprimary order by k.n
+$$;
+revoke execute on function private.key_of(text) from public, anon, authenticated;
+grant execute on function private.key_of(text) to service_role;
+
+-- The query for the rows of a table after a key in which a pattern ($1) occurs, so many as may be read without looking at the
+-- time: 200 at most, and a megabyte, or one that is larger. By the key, since a row that is rewritten meanwhile keeps that, and
+-- not its place on the disk. Of what holds bodies only the columns that can name somebody are searched: a row as JSON would
+-- have its body in hexadecimal. Out: {rows: [{table, row}], last: the key of the last one that was looked at, null for none}.
+create or replace function private.search_query(p_table text, p_after jsonb) returns text
+language sql stable set search_path = '' as $$
+    with keys as (select string_agg(format('t.%I', k.name), ', ') as names, string_agg(format('t.%I desc', k.name), ', ') as backwards,
+        string_agg(format('t.%I::text', k.name), ', ') as texts,
+        string_agg(format('%L::%s', p_after ->> (k.n - 1)::integer, k.type), ', ' order by k.n) as bound
+        from (select x.*, row_number() over () as n from private.key_of(p_table) x) k
+    ), cols (cells, size) as (
+        select string_agg(case when a.atttypid = 'bytea'::regtype
+            then format('translate(encode(t.%1$I, ''base64''), E''\n'', '''') as %1$I', a.attname) else format('t.%I', a.attname) end, ', ') as cells,
+        -- What a value takes unpacked is told for texts and bytes alone; the others pack well.
+        string_agg(format(case when a.atttypid in ('bytea'::regtype, 'text'::regtype)
+            then 'coalesce(octet_length(t.%I), 0)' else 'coalesce(pg_column_size(t.%I), 0) * 8' end, a.attname), ' + ')
+            filter (where a.attlen = -1) as size
+        from pg_attribute a where a.attrelid = p_table::regclass and a.attnum > 0 and not a.attisdropped
+    )
+    select format(
+        'with ahead as materialized (select t.* from %1$s t %2$s order by %3$s limit 200), '
+        'measured as (select t.*, row_number() over w as searched_n, sum(%4$s) over w as searched_bytes '
+        'from ahead t window w as (order by %3$s)), '
+        'taken as materialized (select * from measured where searched_n = 1 or searched_bytes <= 1000000) '
+        'select jsonb_build_object(''rows'', (select coalesce(jsonb_agg(jsonb_build_object(''table'', %5$L, '
+        '''row'', (select to_jsonb(r) from (select %6$s) r))), ''[]'') from taken t where %7$s ~* $1), '
+        '''last'', (select jsonb_build_array(%8$s) from taken t order by %9$s limit 1))',
+        p_table, case when p_after is null then '' else format('where (%s) > (%s)', keys.names, keys.bound) end, keys.names,
+        cols.size, p_table, cols.cells,
+        case p_table
+            when 'private.webhook_inbox' then 'concat_ws(E''\n'', t.event_key, t.event_type, t.path, t.conversation_id, t.headers, '
+                't.effects, t.last_error, private.body_text(t.body))'
+            when 'private.rejected_events' then 'concat_ws(E''\n'', t.path, t.reason, t.headers, private.body_text(t.body))'
+            else format('(select to_jsonb(r) from (select %s) r)::text', cols.cells)
+        end,
+        keys.texts, keys.backwards
+    ) from keys, cols
+$$;
+revoke execute on function private.search_query(text, jsonb) from public, anon, authenticated;
+grant execute on function private.search_query(text, jsonb) to service_role;
+
+-- The rows in which a pattern occurs, table by table in the order of their keys, for so many seconds and 4 MB or a little more.
+-- The pattern may find too much: the caller looks closer. In: the place to go on from, the first being 1 and null. Out: {rows:
+-- [{table, row}], a `body` in base64, next: {place, after}, null at the end}.
+drop function if exists public.search_rows(text, integer, bigint, double precision);
+drop function if exists private.search_query(text);
+create or replace function public.search_rows(pattern text, place integer, after jsonb, seconds double precision) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
-    step constant integer := 16;
     places constant text[] := private.searched_places();
-    until constant timestamptz := now() + make_interval(secs => seconds);
-    here bigint := block;
-    blocks bigint;
-    found_rows jsonb := '[]';
-    more jsonb;
+    until constant timestamptz := clock_timestamp() + make_interval(secs => seconds);
+    here jsonb := nullif(after, 'null');
+    step jsonb;
+    found_rows jsonb[] := '{}';
+    bytes bigint := 0;
 begin
     for n in place .. array_length(places, 1) loop
-        blocks := pg_relation_size(places[n]::regclass) / current_setting('block_size')::bigint;
-        while here < blocks loop
-            if clock_timestamp() >= until or jsonb_array_length(found_rows) >= 200 then
-                return jsonb_build_object('rows', found_rows, 'next', jsonb_build_object('place', n, 'block', here));
+        loop
+            if clock_timestamp() >= until or bytes > 4000000 then
+                return jsonb_build_object('rows', to_jsonb(found_rows), 'next', jsonb_build_object('place', n, 'after', here));
             end if;
-            execute private.search_query(places[n]) using format('(%s,0)', here)::tid, format('(%s,0)', here + step)::tid, pattern into more;
-            found_rows := found_rows || more;
-            here := here + step;
+            execute private.search_query(places[n], here) using pattern into step;
+            here := nullif(step -> 'last', 'null');
+            exit when here is null;
+            if step -> 'rows' <> '[]' then
+                found_rows := found_rows || array(select jsonb_array_elements(step -> 'rows'));
+                bytes := bytes + octet_length(step::text);
+            end if;
         end loop;
-        here := 0;
     end loop;
-    return jsonb_build_object('rows', found_rows, 'next', null);
+    return jsonb_build_object('rows', to_jsonb(found_rows), 'next', null);
 end
 $$;
-revoke execute on function public.search_rows(text, integer, bigint, double precision) from public, anon, authenticated;
-grant execute on function public.search_rows(text, integer, bigint, double precision) to service_role;
+revoke execute on function public.search_rows(text, integer, jsonb, double precision) from public, anon, authenticated;
+grant execute on function public.search_rows(text, integer, jsonb, double precision) to service_role;
 
--- The query for rows of a table between two places on the disk in which a pattern occurs. Of what holds bodies only the columns
--- that can name somebody are read: a row as JSON has its body in hexadecimal.
-create or replace function private.search_query(p_table text) returns text
-language sql immutable set search_path = '' as $$
-    select format(
-        'select coalesce(jsonb_agg(jsonb_build_object(''table'', %L, ''row'', %s)), ''[]'') '
-        'from %s t where t.ctid >= $1 and t.ctid < $2 and %s ~* $3',
-        p_table,
-        case when p_table in ('private.webhook_inbox', 'private.rejected_events')
-            then 'to_jsonb(t) || jsonb_build_object(''body'', translate(encode(t.body, ''base64''), E''\n'', ''''))'
-            else 'to_jsonb(t)'
-        end,
-        p_table,
-        case p_table
-            when 'private.webhook_inbox' then
-                'concat_ws(E''\n'', t.event_key, t.conversation_id, t.headers, t.effects, t.last_error, private.body_text(t.body))'
-            when 'private.rejected_events' then 'concat_ws(E''\n'', t.reason, t.headers, private.body_text(t.body))'
-            else 'to_jsonb(t)::text'
-        end
-    )
+-- The endpoints in whose settings a pattern occurs; it may find too much. They are their owners' and not erased. Out: an array of rows.
+create or replace function public.search_endpoints(pattern text) returns jsonb
+language sql security invoker set search_path = '' as $$
+    select coalesce(jsonb_agg(to_jsonb(e) order by e.created_at), '[]')
+    from public.webhook_endpoints e where to_jsonb(e)::text ~* pattern
 $$;
-revoke execute on function private.search_query(text) from public, anon, authenticated;
-grant execute on function private.search_query(text) to service_role;
+revoke execute on function public.search_endpoints(text) from public, anon, authenticated;
+grant execute on function public.search_endpoints(text) to service_role;
 
 -- The accounts with an address or number. It reads what only Auth may.
 create or replace function private.accounts_with(p_email text, p_phone text) returns setof uuid
@@ -505,13 +607,13 @@ revoke execute on function private.accounts_with(text, text) from public, anon, 
 grant execute on function private.accounts_with(text, text) to service_role;
 
 -- The conversations of a name (the sender's id, or our row's), or of the accounts with an address or number. Out: a JSON array
--- of {conversation_id, ref}; and whether a number is one of ours.
+-- of {conversation_id, ref, user_id}; and whether a number is one of ours.
 create or replace function public.find_conversations(name text, email text, phone text) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 begin
     return jsonb_build_object(
         'conversations', (
-            select coalesce(jsonb_agg(jsonb_build_object('conversation_id', c.conversation_id, 'ref', c.id)), '[]')
+            select coalesce(jsonb_agg(jsonb_build_object('conversation_id', c.conversation_id, 'ref', c.id, 'user_id', c.user_id)), '[]')
             from public.conversations c
             where c.conversation_id = name or c.id::text = lower(name)
                 or c.user_id in (select private.accounts_with(find_conversations.email, find_conversations.phone))
@@ -522,3 +624,16 @@ end
 $$;
 revoke execute on function public.find_conversations(text, text, text) from public, anon, authenticated;
 grant execute on function public.find_conversations(text, text, text) to service_role;
+
+-- The rows of conversations, each by its sender's id or our row's. Out: a JSON array of {conversation_id, ref, user_id}.
+create or replace function public.conversations_named(names jsonb) returns jsonb
+language sql stable security invoker set search_path = '' as $$
+    select coalesce(jsonb_agg(jsonb_build_object('conversation_id', c.conversation_id, 'ref', c.id, 'user_id', c.user_id)), '[]')
+    from public.conversations c
+    where c.conversation_id = any(array(select jsonb_array_elements_text(names)))
+        or c.id = any(array(
+            select n::uuid from jsonb_array_elements_text(names) n where n ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+        ))
+$$;
+revoke execute on function public.conversations_named(jsonb) from public, anon, authenticated;
+grant execute on function public.conversations_named(jsonb) to service_role;

@@ -20,3 +20,25 @@ export function oneAtATime(task: () => Promise<void>): () => Promise<void> {
     return running;
   };
 }
+
+/** Return a function that runs `task` at once, and again at the earliest `rest` ms later; what is asked for meanwhile is done then. */
+export function spaced(task: () => unknown, rest: number, signal: AbortSignal): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isWanted = false;
+
+  function run(): void {
+    isWanted = false;
+    timer = setTimeout(() => {
+      timer = undefined;
+      if (isWanted) run();
+    }, rest);
+    task();
+  }
+
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  return () => {
+    if (signal.aborted) return;
+    if (timer === undefined) run();
+    else isWanted = true;
+  };
+}

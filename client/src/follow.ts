@@ -18,7 +18,7 @@ export interface Context {
   signal: AbortSignal;
   timing: Timing;
   /** Call a handler of the user's, whose errors are not ours. Says nothing once the watch has ended. */
-  tell(call: () => void): void;
+  tell(call: () => unknown): void;
   /** Read what is missing, soon. */
   read(): void;
   /** And far back. */
@@ -36,19 +36,44 @@ export function follow(
   const ended = new AbortController();
   const { signal } = ended;
   const timing = { ...TIMING, ...options.timing };
-  const onError = (error: Error) => attempt(() => handlers.onError?.(error));
-  const tell = (call: () => void) => signal.aborted || attempt(call, onError);
+  const trouble = new Set<"stream" | "read">();
+  const tellError = (error: Error, of: "stream" | "read" = "read") => {
+    trouble.add(of);
+    attempt(() => handlers.onError?.(error));
+  };
+  const onError = (error: Error) => tellError(error);
+  const tell = (call: () => unknown) => signal.aborted || attempt(call, onError);
 
   const feed = createFeed({ client, signal, timing, tell, read: () => void loop.read(), refresh: () => void loop.refresh() });
   const loop = createLoop({
-    read: feed.read,
+    read,
     signal,
     timing,
     onStatus: (status) => attempt(() => handlers.onStatus?.(status), onError),
     onError,
+    onRead,
   });
   const bindings = feed.bindings.map((binding) => ({ ...binding, onChange: (change: Change) => void take(binding, change) }));
-  const rejoin = openStream(client, { name, bindings, signal, timing, onOpen: loop.open, onLost: loop.lose, onError });
+  const rejoin = openStream(client, { name, bindings, signal, timing, onOpen: loop.open, onLost: loop.lose, onError: (error) => tellError(error, "stream") });
+
+  async function read(isDeep: boolean): Promise<void> {
+    await person.look();
+    if (!signal.aborted) await feed.read(isDeep);
+  }
+
+  async function readEarlier(): Promise<void> {
+    await person.look();
+    signal.throwIfAborted();
+    await feed.readEarlier();
+  }
+
+  /** Say that what was told of is over: a stream's trouble when it is open. */
+  function onRead(isOpen: boolean): void {
+    const wasTrouble = trouble.size > 0;
+    trouble.delete("read");
+    if (isOpen) trouble.clear();
+    if (wasTrouble && !trouble.size) attempt(() => handlers.onRecovery?.(), onError);
+  }
 
   async function take(binding: Feed["bindings"][number], change: Change): Promise<void> {
     try {
@@ -60,7 +85,7 @@ export function follow(
   }
 
   const stop = () => ended.abort();
-  followPerson(client, signal, {
+  const person = followPerson(client, signal, {
     onArrival: () => void Promise.all([rejoin(), loop.refresh()]),
     onRenewal: () => void loop.read(),
     onLeave: stop,
@@ -69,7 +94,7 @@ export function follow(
   return {
     stop,
     refresh: loop.refresh,
-    readEarlier: feed.readEarlier,
+    readEarlier,
     get hasEarlier() {
       return feed.hasEarlier();
     },
@@ -86,9 +111,11 @@ function whenSeen(signal: AbortSignal, task: () => void): void {
   window?.addEventListener?.("online", task, { signal });
 }
 
-function attempt(call: () => void, onError: (error: Error) => void = (error) => console.error(error)): void {
+function attempt(call: () => unknown, onError: (error: Error) => void = (error) => console.error(error)): void {
   try {
-    call();
+    const result = call();
+    // A handler may be asynchronous.
+    if (result instanceof Promise) result.catch(onError);
   } catch (error) {
     onError(error as Error);
   }

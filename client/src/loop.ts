@@ -9,6 +9,8 @@ export interface LoopOptions {
   timing: Timing;
   onStatus(status: WatchStatus): void;
   onError(error: Error): void;
+  /** A read has worked; tells whether the stream is open, too. */
+  onRead(isOpen: boolean): void;
 }
 
 export interface Loop {
@@ -22,9 +24,10 @@ export interface Loop {
 }
 
 const NEWEST_DELAY = 0.8;
+const MOST_FAILURES = 2;
 
 /** Read at once, whenever the stream opens, and now and then, until the signal is aborted. */
-export function createLoop({ read, signal, timing, onStatus, onError }: LoopOptions): Loop {
+export function createLoop({ read, signal, timing, onStatus, onError, onRead }: LoopOptions): Loop {
   const state = { isOpen: false, isComplete: false, wasLive: false, opened: 0, failures: 0, polls: 0, isDeepDue: false, sweptAt: Date.now() };
   let status: WatchStatus | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -32,7 +35,7 @@ export function createLoop({ read, signal, timing, onStatus, onError }: LoopOpti
   const run = oneAtATime(async () => {
     if (signal.aborted) return;
     const { opened } = state;
-    const isDeep = state.isDeepDue || Date.now() - state.sweptAt >= timing.sweep;
+    const isDeep = state.isDeepDue || isDue(state.sweptAt, timing.sweep);
     state.isDeepDue = false;
     try {
       await read(isDeep);
@@ -49,11 +52,14 @@ export function createLoop({ read, signal, timing, onStatus, onError }: LoopOpti
     if (isDeep) state.sweptAt = Date.now();
     // A read that began before the stream did says nothing of what came in between.
     if (state.isOpen && opened === state.opened) state.isComplete = state.wasLive = true;
+    onRead(state.isOpen);
   }
 
   function fail(error: Error, isDeep: boolean): void {
     if (signal.aborted) return;
     Object.assign(state, { failures: state.failures + 1, polls: 0, isDeepDue: state.isDeepDue || isDeep });
+    // What Realtime drops would not be found: a stream alone is not live.
+    if (state.failures >= MOST_FAILURES) state.isComplete = false;
     if (state.failures === 1) onError(error);
   }
 
@@ -110,6 +116,12 @@ export function createLoop({ read, signal, timing, onStatus, onError }: LoopOpti
       return status ?? "connecting";
     },
   };
+}
+
+// By the clock, which goes on while the machine sleeps; it may have been set back.
+function isDue(since: number, interval: number): boolean {
+  const passed = Date.now() - since;
+  return passed < 0 || passed >= interval;
 }
 
 type State = { isOpen: boolean; isComplete: boolean; wasLive: boolean; failures: number; polls: number };

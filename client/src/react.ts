@@ -1,6 +1,8 @@
+"use client";
 /** The conversation of a component, for React. */
 import { createContext, createElement, type ReactNode, useCallback, useContext, useEffect, useRef, useState } from "react";
 import type { Client } from "./query.ts";
+import { whenSignedIn } from "./person.ts";
 import type { Conversation, ConversationMessage, FeedbackSession, Qualification, ToolCall, WebhookEvent } from "./rows.ts";
 import type { Watch, WatchOptions, WatchStatus } from "./watch.ts";
 import { type ConversationHandlers, type EventHandlers, watchConversation } from "./watches.ts";
@@ -14,7 +16,7 @@ export interface ConversationState {
   qualification: Qualification[];
   feedback: FeedbackSession | null;
   status: WatchStatus;
-  /** The last failure; null once the watch is live again. */
+  /** The last failure; null once all works again. */
   error: Error | null;
   hasEarlier: boolean;
   readEarlier(): Promise<void>;
@@ -41,6 +43,8 @@ const NOTHING: Known = {
   error: null,
   hasEarlier: false,
 };
+
+const EMPTY = { client: null, id: null, known: NOTHING };
 
 const ClientContext = createContext<Client | null>(null);
 
@@ -116,9 +120,10 @@ function useWatch(given: Given, handlersOf: (change: Change) => ConversationHand
           // What one person saw is not for the next.
           if (status === "stopped") known = NOTHING;
           if (status === "stopped") forget = whenSignedIn(client, () => setVisit((count) => count + 1));
-          change(({ error }) => ({ status, error: status === "live" ? null : error }));
+          change(() => ({ status }));
         },
         onError: (error) => change(() => ({ error })),
+        onRecovery: () => change(() => ({ error: null })),
       },
       JSON.parse(settings),
     );
@@ -127,6 +132,8 @@ function useWatch(given: Given, handlersOf: (change: Change) => ConversationHand
       isOver = true;
       forget();
       watch.stop();
+      // Nor for whoever is there when this conversation is shown again.
+      setShown(EMPTY);
     };
   }, [client, id, settings, visit, handlersOf]);
 
@@ -142,11 +149,6 @@ function useGiven(given: Given): Scope & { options: HookOptions } {
   const [client, id, options = {}] = (isOwn ? given : [provided, ...given]) as [Client | null, Id, HookOptions?];
   if (!client) throw new Error("There is no Supabase client: give one to the hook, or put a ConvohooksProvider around it.");
   return { client, id, options };
-}
-
-function whenSignedIn(client: Client, then: () => void): () => void {
-  const { subscription } = client.auth.onAuthStateChange((_event, session) => session && setTimeout(then)).data;
-  return () => subscription.unsubscribe();
 }
 
 function merged(events: WebhookEvent[], rows: WebhookEvent[]): WebhookEvent[] {

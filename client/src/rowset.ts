@@ -1,7 +1,7 @@
 /** The newest rows of a table: each by its id in its highest version. */
 import type { Context } from "./follow.ts";
 import { oneAtATime } from "./flight.ts";
-import { readByIds, rowsOf, type Select } from "./query.ts";
+import { createById, createPace, type Query, readFirst, type Select } from "./query.ts";
 import type { Change } from "./stream.ts";
 
 export interface AnyRow {
@@ -25,11 +25,11 @@ export interface RowSetOptions<Row> {
   onRows(rows: Row[]): void;
 }
 
-const PAGE = 500;
-
 /** Return the set; `read` makes it what the table holds, whatever Realtime has told of it. */
 export function createRowSet<Row extends AnyRow>(context: Context, options: RowSetOptions<Row>): RowSet {
   const { select, orderBy, onRows } = options;
+  const byId = createById<Row>(select, context.signal);
+  const pace = createPace();
   const rows = new Map<string, Row>();
   // What was told since the last read began is newer than its answer.
   let told = new Set<string>();
@@ -62,7 +62,7 @@ export function createRowSet<Row extends AnyRow>(context: Context, options: RowS
     if (!id) return;
     told.add(id);
     if (change.eventType === "DELETE") return void (rows.delete(id) && tell());
-    const [row] = isWhole(change) ? [change.new as unknown as Row] : await readByIds<Row>(select, [id]);
+    const [row] = isWhole(change) ? [change.new as unknown as Row] : await readByIds([id]);
     if (row && !isBelow(row) && keep(row) && isRead) tell();
   }
 
@@ -83,7 +83,7 @@ export function createRowSet<Row extends AnyRow>(context: Context, options: RowS
     told = new Set();
     const { listed, isWhole } = await readList();
     const changed = listed.filter(isNews);
-    const fresh = isWhole ? listed : await readByIds<Row>(select, changed.map(({ id }) => id));
+    const fresh = isWhole ? listed : await readByIds(changed.map(({ id }) => id));
     const isChanged = [forget(listed), ...fresh.filter(isStill).map(keep)].some(Boolean);
     if (isChanged || !isRead) tell();
   });
@@ -92,15 +92,17 @@ export function createRowSet<Row extends AnyRow>(context: Context, options: RowS
   async function readList(): Promise<{ listed: Row[]; isWhole: boolean }> {
     const isWhole = !rows.size || ![...rows.values()].every(isVersioned);
     const columns = isWhole ? "*" : [...new Set(["id", "version", orderBy])].join();
-    const listed: Row[] = [];
-    for (let asked = 0; listed.length === asked && asked <= size; ) {
-      const from = asked;
-      asked = Math.min(from + PAGE, size + 1);
-      const query = select(columns).order(orderBy, { ascending: false, nullsFirst: false }).order("id", { ascending: false });
-      listed.push(...(await rowsOf<Row>(query.range(from, asked - 1))));
-    }
+    const newest = () =>
+      select(columns).order(orderBy, { ascending: false, nullsFirst: false }).order("id", { ascending: false }) as Query;
+    const listed = await readFirst<Row>(pace, size + 1, newest, context.signal);
     hasEarlier = listed.length > size;
     return { listed: listed.slice(0, size), isWhole };
+  }
+
+  async function readByIds(ids: string[]): Promise<Row[]> {
+    const found: Row[] = [];
+    await byId.read(ids, (some) => found.push(...some));
+    return found;
   }
 
   function isNews(row: Row): boolean {

@@ -30,6 +30,7 @@ export interface StreamOptions {
 }
 
 const MOST_RETRIES = 5;
+const MOST_REFUSALS = 10;
 const PAUSE_MS = 20;
 let opened = 0;
 
@@ -38,6 +39,7 @@ export function openStream(client: Client, options: StreamOptions): () => Promis
   const { signal, timing } = options;
   let channel: RealtimeChannel | null = null;
   let failures = 0;
+  let refusals = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const join = oneAtATime(async () => {
@@ -84,10 +86,17 @@ export function openStream(client: Client, options: StreamOptions): () => Promis
   // The join is answered seconds before the stream starts; only `system` says that it has.
   function onSystem({ extension, status, message }: { extension: string; status: string; message?: string }): void {
     if (extension !== "postgres_changes") return;
-    if (status !== "ok") return lose(timing.poll, new Error(message));
+    if (status !== "ok") return onRefusal(message);
     clearTimeout(timer);
-    failures = 0;
+    failures = refusals = 0;
     options.onOpen();
+  }
+
+  // As for a table that Realtime does not carry: that will hardly change soon.
+  function onRefusal(message?: string): void {
+    const delay = Math.min(timing.poll * 2 ** refusals, Math.max(timing.poll, timing.sweep));
+    refusals = Math.min(refusals + 1, MOST_REFUSALS);
+    lose(delay, refusals > 1 ? undefined : new Error(message));
   }
 
   // After an error the client joins again by itself, but not when the channel was closed.
@@ -96,7 +105,7 @@ export function openStream(client: Client, options: StreamOptions): () => Promis
     client.realtime.setAuth().catch(() => {});
     failures = Math.min(failures + 1, MOST_RETRIES);
     // One loss is nothing to tell of: the status says it, and the next join mends it.
-    lose(status === "CLOSED" ? failures * timing.retry : timing.start, failures > 1 ? error : undefined);
+    lose(status === "CLOSED" ? failures * timing.retry : timing.start, failures === 2 ? error : undefined);
   }
 
   function lose(delay: number, error?: Error): void {

@@ -18,6 +18,8 @@ export interface WatchHandlers {
   onStatus?(status: WatchStatus): void;
   /** Told the first of a row of failures, and what a handler has thrown. */
   onError?(error: Error): void;
+  /** Told when all works again that `onError` has told of. */
+  onRecovery?(): void;
 }
 
 /** How often a watch looks by itself; milliseconds. */

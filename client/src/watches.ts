@@ -1,9 +1,10 @@
 /** The three things that can be watched: a conversation, events, rows of a table. */
+import { createArrivals } from "./arrivals.ts";
 import { createEventLog } from "./events.ts";
 import { type Context, type Feed, follow } from "./follow.ts";
 import { type Client, equals, type Query } from "./query.ts";
 import { createRecords, type RecordHandlers } from "./records.ts";
-import type { TableName, Tables, WebhookEvent } from "./rows.ts";
+import type { Conversation, TableName, Tables, WebhookEvent } from "./rows.ts";
 import { type AnyRow, createRowSet } from "./rowset.ts";
 import type { Change } from "./stream.ts";
 import type { Watch, WatchHandlers, WatchOptions } from "./watch.ts";
@@ -51,20 +52,35 @@ export function watchConversation(
   handlers: ConversationHandlers,
   options: WatchOptions = {},
 ): Watch {
+  demand(conversationId, "conversationId");
   return follow(client, `convohooks:${conversationId}`, handlers, options, (context) => {
-    const records = createRecords(context, conversationId, handlers);
-    const onEvents: EventHandlers["onEvents"] = (events, about) => {
-      if (!about.isHistory) records.readAfter(events).catch(context.read);
-      handlers.onEvents?.(events, about);
+    let isRead = false;
+    const records = createRecords(context, conversationId, handlers, (row) => feed.expect(row, isRead));
+    const onEvents: OnEvents = (events, about, isLater) => {
+      if (isLater) records.readAfter(events);
+      return handlers.onEvents?.(events, about);
     };
-    const feed = createEventFeed(context, { onEvents }, { ...options, conversationId }, records.take);
-    return { ...feed, read: (isDeep) => feed.read(isDeep).then(() => records.read(isDeep)) };
+    const feed = createEventFeed(context, onEvents, { ...options, conversationId }, records.take);
+
+    async function read(isDeep: boolean): Promise<void> {
+      // What came before it was known is history: that has to be known first.
+      if (isRead && !records.isKnown()) await records.look();
+      await feed.read(isDeep);
+      await records.read(isDeep);
+      isRead = true;
+    }
+
+    return { ...feed, read };
   });
 }
 
 /** Follow every event that the person may read, or those of a source, a type, a conversation. */
 export function watchEvents(client: Client, handlers: EventHandlers, options: EventOptions = {}): Watch {
-  return follow(client, "convohooks:events", handlers, options, (context) => createEventFeed(context, handlers, options));
+  for (const [, name] of FILTERS) if (name in options) demand(options[name], name);
+  const { conversationId } = options;
+  return follow(client, "convohooks:events", handlers, options, (context) =>
+    createEventFeed(context, (events, about) => handlers.onEvents?.(events, about), { ...options, conversationId }),
+  );
 }
 
 /** Follow the newest rows of a table in which each row has an id, and a version that rises. */
@@ -72,56 +88,73 @@ export function watchRows<Table extends TableName>(
   client: Client,
   table: Table,
   handlers: RowHandlers<Tables[Table]>,
-  { column, value, orderBy, pageSize = ROW_PAGE, ...options }: RowOptions<Table>,
+  options: RowOptions<Table>,
 ): Watch {
-  const isFiltered = column !== undefined && value !== undefined;
+  const { column, value, orderBy, pageSize = ROW_PAGE } = options;
+  const isFiltered = "column" in options || "value" in options;
+  if (isFiltered) demand(column, "column");
+  if (isFiltered) demand(value, "value");
   return follow(client, `convohooks:${table}`, handlers, options, (context) => {
     const select = (columns: string) => {
-      const query = context.client.from(table).select(columns).abortSignal(context.signal) as Query;
+      const query = context.client.from(table).select(columns) as Query;
       return isFiltered ? (query.eq(column as string, value) as Query) : query;
     };
     const onRows = (rows: AnyRow[]) => handlers.onRows?.(rows as Tables[Table][]);
     const set = createRowSet<AnyRow>(context, { select, orderBy, pageSize, onRows });
-    const filter = isFiltered ? { filter: equals(column, value) } : {};
+    const filter = isFiltered ? { filter: equals(column as string, value as string) } : {};
     return { ...set, bindings: [{ event: "*", table, ...filter, onChange: set.receive }] };
   });
 }
 
+type OnEvents = (events: WebhookEvent[], about: { isHistory: boolean }, isLater: boolean) => unknown;
+
+interface EventFeed extends Feed {
+  /** A conversation has become known; unless that is news, nothing came before. */
+  expect(conversation: Conversation, isNews: boolean): void;
+}
+
 function createEventFeed(
   context: Context,
-  { onEvents = () => {} }: EventHandlers,
+  onEvents: OnEvents,
   options: EventOptions,
   take: (change: Change) => Promise<void> = async () => {},
-): Feed {
+): EventFeed {
   const { conversationId, pageSize = EVENT_PAGE } = options;
   const asked = FILTERS.flatMap(([column, name]) => (options[name] === undefined ? [] : [[column, options[name]] as const]));
   const select = (columns: string) => {
-    const query = context.client.from(EVENTS).select(columns).abortSignal(context.signal) as Query;
+    const query = context.client.from(EVENTS).select(columns) as Query;
     return asked.reduce((narrowed, [column, value]) => narrowed.eq(column, value) as Query, query);
   };
   const includes = (event: WebhookEvent) => asked.every(([column, value]) => event[column] === value);
-  const known = new Set<string>();
   const log = createEventLog(context, { select, includes, pageSize, onEvents });
   const filter = asked[0] ? { filter: equals(...asked[0]) } : {};
-
   // Events that came before their conversation was known can be read from then on.
+  const arrivals = createArrivals(context, log.expect);
+
   function onConversation(change: Change): Promise<void> {
-    const { id, conversation_id: named } = change.new;
-    if (id && typeof named === "string" && !known.has(named)) {
-      known.add(named);
-      log.expect(named);
-      context.read();
-    }
+    if (change.new?.id && arrivals.take(change.new)) context.read();
     return take(change);
   }
 
-  const event = conversationId === undefined ? "INSERT" : "*";
+  async function read(isDeep: boolean): Promise<void> {
+    // The checkpoint of one conversation does not move while nothing of it can be seen.
+    if (conversationId === undefined && (isDeep || !arrivals.isBegun())) await arrivals.look();
+    await log.read(isDeep);
+  }
+
   const only = conversationId === undefined ? {} : { filter: equals("conversation_id", conversationId) };
   return {
     ...log,
+    read,
+    expect: (conversation, isNews) => void (isNews ? arrivals.take(conversation) : arrivals.remember(conversation)),
     bindings: [
       { event: "INSERT", table: EVENTS, ...filter, onChange: log.receive },
-      { event, table: "conversations", ...only, onChange: onConversation },
+      { event: "*", table: "conversations", ...only, onChange: onConversation },
     ],
   };
+}
+
+/** What is not there yet must not mean all rows. */
+function demand(value: unknown, name: string): void {
+  if (value === undefined || value === null || value === "") throw new TypeError(`${name} is ${value === "" ? "empty" : value}`);
 }

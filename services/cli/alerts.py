@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import typer
 
-from services.cli.output import AsJson, fail, print_json, print_table
+from services.cli.output import AsJson, fail, print_json, print_lines, print_table
 from services.database import Database
 from services.errors import ConvohooksError
 from services.notifier.messages import Message
@@ -63,7 +63,7 @@ def send_test(as_json: AsJson = False) -> None:
         print_json(outcomes)
     else:
         for outcome in outcomes:
-            typer.echo(f"{outcome['target']}: {outcome['error'] or 'sent'}")
+            print_lines(f"{outcome['target']}: {outcome['error'] or 'sent'}")
     if any(outcome["error"] for outcome in outcomes):
         raise typer.Exit(1)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from services.cli.output import AsJson, fail, print_json, print_table
+from services.cli.output import AsJson, fail, print_json, print_lines, print_table
 from services.clients.calendly import CalendlyClient, Subscription
 from services.errors import ConvohooksError, SettingsError
 from services.redaction import mask_log
@@ -56,7 +56,7 @@ def unsubscribe(name: Name, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"removed": name})
     else:
-        typer.echo(f"Removed {name}.")
+        print_lines(f"Removed {name}.")
 
 
 @app.command("repair")
@@ -91,6 +91,6 @@ def _print_ensured(ensured: Sequence[Ensured], as_json: bool) -> None:
         return
     for one in ensured:
         shown = _shown(one.subscription)
-        typer.echo(f"{one.outcome}: {shown['uri']} calls {shown['callback_url']}")
+        print_lines(f"{one.outcome}: {shown['uri']} calls {shown['callback_url']}")
     if not ensured:
         typer.echo("No subscription calls this service.")

@@ -14,8 +14,10 @@ from services.cli.output import (
     AsJson,
     Yes,
     confirm,
+    fail,
     misuse,
     print_json,
+    print_lines,
     print_table,
     progress,
 )
@@ -41,6 +43,9 @@ def erase(
     email: Annotated[str | None, typer.Option(help="An address; capitals do not matter")] = None,
     phone: Annotated[str | None, typer.Option(help="A number with its country: +1555…")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go")] = False,
+    lift: Annotated[
+        str | None, typer.Option(help="Keep again what comes about this: an id that was erased")
+    ] = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -48,6 +53,9 @@ def erase(
 
     It says first what would go, and asks. Whatever a killed run left undone is done by the next.
     """
+    if lift is not None:
+        _lift(lift, conversation or email or phone, as_json)
+        return
     subject = _subject(conversation, email, phone)
     if as_json and not (yes or dry_run):
         misuse("With --json nobody is asked: say --yes, or --dry-run.")
@@ -55,27 +63,53 @@ def erase(
     with _erasure(settings) as erasure:
         with progress("Looking") as tell:
             earlier = Counter() if dry_run else erasure.finish(tell)
-            plan, found = erasure.preview(subject, tell)
+            look = erasure.preview if dry_run else erasure.look
+            plan, found = look(subject, tell)
+            endpoints = erasure.endpoints_naming(subject)
         if not dry_run and (found.counts or plan.items):
-            if not as_json and found.counts:
-                _print(f"{subject.value}: this would be removed.", found)
-            if found.counts:
-                confirm("Remove it for good?", yes)
+            _ask(subject, found, yes, as_json)
             with progress("Erasing") as tell:
                 found = erasure.erase(subject, plan, tell)
         found = replace(found, counts=earlier + Counter(found.counts))
-    unreached = list(_unreached(settings, found, dry_run))
+    unreached = list(_unreached(settings, found, endpoints, dry_run))
     if as_json:
         told = {"conversations": found.conversations, "files_left": found.files_left}
         print_json({"dry_run": dry_run, "removed": found.counts, **told, "unreached": unreached})
         return
     if not found.counts:
-        typer.echo(f"Nothing of {subject.value} is kept here.")
+        print_lines(f"Nothing of {subject.value} is kept here.")
     else:
         _print("This would be removed." if dry_run else "This was removed.", found)
     typer.echo("\nOut of reach:")
     for sentence in unreached:
         typer.echo(f"- {sentence}")
+
+
+def _lift(name: str, other: str | None, as_json: bool) -> None:
+    if other is not None:
+        misuse("--lift takes back what was marked; it erases nothing. Give it alone.")
+    with _erasure(load_settings()) as erasure:
+        lifted = erasure.lift(name)
+    if not lifted:
+        fail(f"Nothing called {name} is marked as erased.")
+    if as_json:
+        print_json({"lifted": lifted})
+    else:
+        print_lines(f"What comes about {name} from now on is kept again.")
+
+
+def _ask(subject: Subject, found: Report, yes: bool, as_json: bool) -> None:
+    if found.counts:
+        if not as_json:
+            _print(f"{subject.value}: this would be removed.", found)
+        confirm("Remove it for good?", yes)
+        return
+    if not as_json:
+        print_lines(
+            f"Nothing of {subject.value} is kept here. To erase it means to mark it: whatever"
+            " comes about it is ignored for ever, until --lift takes that back."
+        )
+    confirm("Mark it all the same?", yes)
 
 
 def _subject(conversation: str | None, email: str | None, phone: str | None) -> Subject:
@@ -107,16 +141,22 @@ def _erasure(settings: Settings) -> Iterator[Erasure]:
 
 
 def _print(sentence: str, found: Report) -> None:
-    typer.echo(sentence)
+    print_lines(sentence)
     print_table(("where", "rows"), sorted(found.counts.items()))
     if found.conversations:
-        typer.echo("Conversations: " + ", ".join(found.conversations))
+        columns = ("conversation_id", "ref", "source", "user_id")
+        rows = [[one.get(column) for column in columns] for one in found.conversations]
+        print_table(("conversation", "our row", "named by", "whose (user id)"), rows)
 
 
-def _unreached(settings: Settings, found: Report, dry_run: bool) -> Iterator[str]:
+def _unreached(
+    settings: Settings, found: Report, endpoints: list[str], dry_run: bool
+) -> Iterator[str]:
     yield "What the senders keep themselves: Tavus, Twilio, Calendly, Stripe have their own ways."
     if told := found.counts.get(DELIVERED):
         yield f"Whoever was told by some of {told} deliveries: the owners of those endpoints know."
+    if endpoints:
+        yield f"Endpoints of customers, who name them in their settings: {', '.join(endpoints)}."
     yield "Backups of the database, until they are overwritten; logs, which hold ids."
     yield "The accounts themselves (auth.users, profiles) and tables of your own."
     if settings.spool_path is None:

@@ -76,7 +76,7 @@ def show_event(event_id: UUID, as_json: AsJson = False) -> None:
         fail(f"There is no event {event_id}.")
     event = StoredEvent.read(row)
     if as_json:
-        typer.echo(event.model_dump_json(indent=2))
+        print_json(event.model_dump(mode="json"))
         return
     print_lines(f"{event.event_type}  {event.state}  {event.attempts} attempts", event.body)
     for failure in event.failures:

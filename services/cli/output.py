@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Annotated, NoReturn, TypeVar
+from unicodedata import category
 
 import typer
 from rich.console import Console
@@ -41,7 +42,8 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask")]
 
 def fail(sentence: str) -> NoReturn:
     """End with a sentence and exit code 1."""
-    typer.echo(json.dumps({"error": sentence}) if IS_JSON.get() else sentence, err=True)
+    told = json.dumps({"error": sentence}) if IS_JSON.get() else printable(sentence, "\n")
+    typer.echo(told, err=True)
     raise typer.Exit(1)
 
 
@@ -61,8 +63,8 @@ def confirm(sentence: str, yes: bool) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print JSON, for programs."""
-    typer.echo(json.dumps(value, indent=2))
+    """Print JSON, for programs; in ASCII, so that nothing in it moves a cursor."""
+    typer.echo(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
 
 
 def print_count(name: str, count: int, as_json: bool) -> None:
@@ -73,7 +75,7 @@ def print_count(name: str, count: int, as_json: bool) -> None:
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str | None = None
 ) -> None:
-    """Print a table; what others told is shown as it is, without what moves a cursor.
+    """Print a table; what others told is shown as it is, what moves a cursor as its code.
 
     Nothing is cut off: what is too long goes on in the next line. `empty` is said of no rows.
     """
@@ -89,9 +91,19 @@ def print_table(
 
 
 def print_lines(*lines: str) -> None:
-    """Print texts that others told: line breaks stay, what else moves a cursor does not."""
+    """Print texts that others told: line breaks stay, what else moves a cursor is its code."""
     for line in lines:
-        typer.echo("\n".join(map(_printable, line.split("\n"))))
+        typer.echo(printable(line, "\n"))
+
+
+def printable(text: str, *kept: str) -> str:
+    """Return a text from outside as a terminal may show it, control characters as their codes."""
+    return "".join(
+        sign
+        if sign.isprintable() or sign in kept or category(sign) == "Zs"
+        else sign.encode("unicode_escape").decode()
+        for sign in text
+    )
 
 
 def console() -> Console:
@@ -126,16 +138,12 @@ def counted(doing: str, whole: int, done: Iterator[Item]) -> list[Item]:
 
 def styled(text: object, style: str) -> Text:
     """Return a cell in a colour."""
-    return Text(str(text), style)
+    return Text(printable(str(text)), style)
 
 
 def _cell(cell: object) -> Text:
     if isinstance(cell, Text):
         return cell
     if isinstance(cell, list | tuple):
-        return Text(_printable(", ".join(map(str, cell))))
-    return Text(_printable("" if cell is None else str(cell)))
-
-
-def _printable(text: str) -> str:
-    return "".join(filter(str.isprintable, text))
+        return Text(printable(", ".join(map(str, cell))))
+    return Text(printable("" if cell is None else str(cell)))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.output import fail, print_json
+from services.cli.output import fail, print_json, print_lines
 from services.clients.tavus import TavusClient
 from services.errors import ConvohooksError, SettingsError
 from services.settings import Settings, load_settings
@@ -39,6 +39,6 @@ def print_pushed(what: str, pushed: Pushed, dry_run: bool, as_json: bool) -> Non
         return
     outcome = {"created": "created", "changed": "changed", "current": "is as wanted"}
     sentence = f"{what} {pushed.name!r} ({pushed.id}): {outcome[pushed.outcome]}"
-    typer.echo(f"Would be: {sentence}" if dry_run and pushed.outcome != "current" else sentence)
+    print_lines(f"Would be: {sentence}" if dry_run and pushed.outcome != "current" else sentence)
     for place in pushed.fields:
-        typer.echo(f"  {place}")
+        print_lines(f"  {place}")

@@ -28,7 +28,7 @@ def check_worker(patient: Patient) -> Finding | None:
         return ok("worker", f"{alive} have reported within {PATIENCE:.0f} s")
     if alive is None:
         return ok("worker", "nothing is overdue; whether one runs, this database cannot tell")
-    return warn("worker", f"none has reported within {PATIENCE:.0f} s; nothing is overdue", RUN)
+    return fail("worker", f"none has reported within {PATIENCE:.0f} s; nothing is overdue", RUN)
 
 
 def check_deliveries(patient: Patient) -> Finding | None:
@@ -74,8 +74,8 @@ def check_telling(patient: Patient) -> Finding | None:
 
 
 def _alive(patient: Patient) -> int | None:
-    """Return how many workers have reported lately; None where nobody ever did."""
-    if not isinstance(patient.operations, Mapping) or not patient.operations["processes"]:
+    """Return how many workers have reported lately; None where the database cannot tell."""
+    if not isinstance(patient.operations, Mapping):
         return None
     processes: list[Mapping[str, Any]] = patient.operations["processes"]
     workers = (one for one in processes if one["kind"] == "worker")

@@ -55,6 +55,7 @@ class Egress:
         self,
         *,
         allow_loopback: bool = False,
+        allow_private: bool = False,
         resolve: Resolve = resolve,
         dial: Dial = dial,
         tls: ssl.SSLContext | None = None,
@@ -62,8 +63,10 @@ class Egress:
         """Take how names are resolved and connections made.
 
         `allow_loopback` is for development: this machine may then be called, by http too.
+        `allow_private` is for addresses that the operator has set: any may then be called.
         """
         self._allow_loopback = allow_loopback
+        self._allow_private = allow_private
         self._resolve = resolve
         self._dial = dial
         self._given_tls = tls
@@ -234,7 +237,7 @@ class Egress:
     def _check_address(self, target: Target, address: str) -> None:
         if self._allow_loopback and is_loopback(address):
             return
-        why = refusal(address)
+        why = None if self._allow_private else refusal(address)
         if why is not None:
             raise AddressRefused(f"{target.host} is at an address that is refused: {why}.")
         if target.scheme != "https":

@@ -8,6 +8,8 @@ from typing import Any
 
 Row = Mapping[str, Any]
 Item = dict[str, Any]
+REQUEST = "request:"
+"""With it begins what a booking's link carries to Calendly and back: whoever books can write it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +22,11 @@ class Place:
     ref: str | None = None
     """The column with the id of our conversation's row."""
     links: tuple[str, ...] = ()
-    """Columns with names by which senders tell more of the same thing."""
+    """Columns with names by which senders tell more of the same thing, and nobody else can."""
+    shared: tuple[str, ...] = ()
+    """Columns with names that stand in rows of several people, or that somebody else may choose."""
+    people: tuple[str, ...] = ()
+    """Columns that say whose a row is."""
     marks: tuple[str, ...] = ()
     """Those of them that are not to come back."""
 
@@ -59,11 +65,16 @@ PLACES: dict[str, Place] = {
     "public.sms_messages": Place(links=("message_sid",), marks=("message_sid",)),
     "private.recording_copies": Place(key=("conversation_id", "source_url")),
     "public.bookings": Place(
-        links=("booking_key", "request_key"), marks=("booking_key", "request_key")
+        links=("booking_key",),
+        shared=("request_key",),
+        people=("invitee_email", "invitee_phone"),
+        marks=("booking_key",),
     ),
     "public.notifications": Place(marks=("notification_key",)),
     "public.payments": Place(
-        links=("stripe_id", "payment_intent", "invoice", "subscription", "customer"),
+        links=("stripe_id", "payment_intent", "invoice", "subscription"),
+        shared=("customer",),
+        people=("customer_email",),
         marks=("stripe_id", "payment_intent", "invoice", "subscription"),
     ),
     "public.received_messages": _OF_CONVERSATION,
@@ -78,7 +89,11 @@ def conversation_of(place: Place, row: Row) -> Item | None:
         for name, column in (("conversation_id", place.conversation), ("ref", place.ref))
         if column and row.get(column)
     }
-    return {"kind": "conversation", **item} if item else None
+    if not item:
+        return None
+    # A source of one's own names its conversations itself: what it names is not another's.
+    is_own = not str(row.get("source") or "tavus").startswith("tavus")
+    return {"kind": "conversation", **item, **({"source": row["source"]} if is_own else {})}
 
 
 def item_of(table: str, place: Place, row: Row) -> Item:
@@ -92,7 +107,24 @@ def item_of(table: str, place: Place, row: Row) -> Item:
 
 def links_of(place: Place, row: Row) -> Iterator[str]:
     """Yield the names by which senders tell more of what a row is about."""
-    return (str(row[name]) for name in place.links if row.get(name))
+    named = (str(row[name]) for name in place.links if row.get(name))
+    return (name for name in named if not name.startswith(REQUEST))
+
+
+def shared_of(place: Place, row: Row) -> Iterator[str]:
+    """Yield the names that lead to rows of the same person, and to those of others."""
+    yield from (str(row[name]) for name in place.shared if row.get(name))
+    yield from (str(row[n]) for n in place.links if str(row.get(n) or "").startswith(REQUEST))
+
+
+def has_in_column(place: Place, row: Row, name: str) -> bool:
+    """Whether a name is all that a column for such names holds."""
+    return any(row.get(column) == name for column in (*place.links, *place.shared))
+
+
+def people_of(place: Place, row: Row) -> list[str]:
+    """Return what a row says of whose it is."""
+    return [str(row[name]) for name in place.people if row.get(name)]
 
 
 def marks_of(table: str, place: Place, row: Row) -> Iterator[str]:

@@ -45,7 +45,8 @@ class Report:
     """How many rows went out of which table, and the folders of Storage still to be emptied."""
 
     counts: Mapping[str, int]
-    conversations: tuple[str, ...] = ()
+    conversations: tuple[Mapping[str, Any], ...] = ()
+    """Each by its ids, with whose it is."""
     files_left: int = 0
 
 
@@ -70,12 +71,20 @@ class Erasure:
             counts.update(self._patiently("rehearse_erasure", {"items": items}))
         if spooled := erasure_spool.count(self.spool, plan) if self.spool else 0:
             counts[SPOOL] += spooled
-        return plan, Report(counts=dict(counts), conversations=tuple(sorted(plan.conversations)))
+        return plan, Report(counts=dict(counts), conversations=tuple(plan.told))
+
+    def look(self, subject: Subject, tell: Tell = lambda text: None) -> tuple[Plan, Report]:
+        """Return a preview, of a second look where the first has found nothing.
+
+        Something may have come meanwhile into a table that was looked through already.
+        """
+        plan, found = self.preview(subject, tell)
+        return (plan, found) if found.counts else self.preview(subject, tell)
 
     def erase(self, subject: Subject, plan: Plan, tell: Tell = lambda text: None) -> Report:
         """Erase what a preview found, and what has come since; return what went."""
         counts: Counter[str] = Counter()
-        conversations = set(plan.conversations)
+        conversations: dict[str, Mapping[str, Any]] = {str(one): one for one in plan.told}
         for _ in range(PASSES):
             # From the spool first: else it might be sent while the rest is erased.
             if self.spool and (spooled := erasure_spool.erase(self.spool, plan)):
@@ -85,12 +94,21 @@ class Erasure:
             plan, left = self.preview(subject, tell, plan.subjects)
             if not left.counts:
                 break
-            conversations |= set(plan.conversations)
+            conversations |= {str(one): one for one in left.conversations}
         return Report(
             counts=dict(counts),
-            conversations=tuple(sorted(conversations)),
+            conversations=tuple(conversations.values()),
             files_left=self.empty_folders(tell),
         )
+
+    def endpoints_naming(self, subject: Subject) -> list[str]:
+        """Return the ids of endpoints whose settings name somebody: their owners change those."""
+        rows = self.database.call("search_endpoints", {"pattern": subject.pattern})
+        return [str(row["id"]) for row in rows if subject.is_named_in(row)]
+
+    def lift(self, name: str) -> int:
+        """Forget that something of this name was erased; return how many marks there were."""
+        return int(self.database.call("lift_erasure", {"name": name}))
 
     def finish(self, tell: Tell = lambda text: None) -> Counter[str]:
         """Work off everything that was begun, by whomever; return what went."""

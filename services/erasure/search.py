@@ -7,13 +7,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.database import Database
-from services.erasure.places import PLACES, Item, conversation_of, item_of, links_of, marks_of
+from services.erasure.places import (
+    PLACES,
+    REQUEST,
+    Item,
+    conversation_of,
+    has_in_column,
+    item_of,
+    links_of,
+    marks_of,
+    people_of,
+    shared_of,
+)
 from services.erasure.subject import (
-    SHORTEST_NAME,
     Subject,
     body_of,
+    column,
     identifier,
     is_any_named,
+    is_telling,
     rough,
 )
 from services.errors import Conflict
@@ -32,7 +44,9 @@ class Plan:
 
     subjects: list[Subject] = field(default_factory=list)
     conversations: dict[str, Item] = field(default_factory=dict)
-    """By the sender's id, else by that of our row."""
+    """By the sender's id, with its source where that names its own; else by that of our row."""
+    owners: dict[str, str | None] = field(default_factory=dict)
+    """Whose each of them is, where it has a row."""
     others: dict[str, Item] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     """Of records that are not to come back."""
@@ -40,16 +54,28 @@ class Plan:
     @property
     def items(self) -> list[Item]:
         """Return it in the order in which it goes: that in which everybody locks."""
+        conversations = self.conversations.items()
+        ordered = sorted(conversations, key=lambda one: one[1].get("conversation_id", one[0]))
+        return [*self.others.values(), *(item for _, item in ordered)]
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        """Return each conversation with whose it is, for a person who is to decide."""
         return [
-            *self.others.values(),
-            *(self.conversations[key] for key in sorted(self.conversations)),
+            {name: value for name, value in item.items() if name != "kind"}
+            | {"user_id": self.owners.get(key)}
+            for key, item in sorted(self.conversations.items())
         ]
 
     def has(self, conversation: Item) -> bool:
         """Whether a conversation is among those to be erased."""
-        known = {item.get("ref") for item in self.conversations.values()}
-        return conversation.get("conversation_id") in self.conversations or (
-            conversation.get("ref") in known - {None}
+        refs = {item.get("ref") for item in self.conversations.values()} - {None}
+        known = {key for key, item in self.conversations.items() if "conversation_id" in item}
+        own = f"{conversation.get('source')}/{conversation.get('conversation_id')}"
+        return (
+            conversation.get("ref") in refs
+            or own in known
+            or conversation.get("conversation_id") in known
         )
 
 
@@ -68,19 +94,17 @@ class Search:
         plan = Plan(subjects=[subject, *(one for one in known if one != subject)])
         self._add_conversations(plan, subject)
         if subject.kind != "conversation":
-            for table, row in self._rows([subject]):
-                self._add(plan, subject, table, row)
-        self._follow(plan)
+            talks = [self._add(plan, subject, *found) for found in self._rows([subject])]
+            self._identify(plan, [talk for talk in talks if talk])
+        self._follow(plan, subject)
         return plan
 
     def _add_conversations(self, plan: Plan, subject: Subject) -> None:
         if subject.kind == "conversation":
-            found = self._conversations(name=subject.value)
-            # One that has no row may have events all the same.
-            for item in found["conversations"] or [{"conversation_id": subject.value}]:
-                _put(plan, item)
+            self._identify(plan, [{"kind": "conversation", "conversation_id": subject.value}])
             return
-        found = self._conversations(**{subject.kind: subject.value})
+        arguments = {"name": None, "email": None, "phone": None, subject.kind: subject.value}
+        found = self.database.call("find_conversations", arguments)
         if found["is_ours"]:
             raise Conflict(
                 f"{subject.value} is a number of ours (phone_numbers): everybody who called it"
@@ -89,36 +113,35 @@ class Search:
         for item in found["conversations"]:
             _put(plan, item)
 
-    def _conversations(self, **wanted: str) -> dict[str, Any]:
-        arguments = {"name": None, "email": None, "phone": None, **wanted}
-        found: dict[str, Any] = self.database.call("find_conversations", arguments)
-        return found
+    def _identify(self, plan: Plan, talks: list[Item]) -> None:
+        """Take conversations, each with the id and the owner that its row has."""
+        names = {talk.get("conversation_id") or talk["ref"] for talk in talks}
+        rows: dict[str, Item] = {}
+        for some in _parts(sorted(names)):
+            for row in self.database.call("conversations_named", {"names": some}):
+                rows |= {row["ref"]: row, row["conversation_id"] or row["ref"]: row}
+        for talk in talks:
+            # One that has no row may have events all the same.
+            _put(plan, rows.get(talk.get("conversation_id") or talk["ref"], talk))
 
-    def _add(self, plan: Plan, subject: Subject, table: str, row: Mapping[str, Any]) -> None:
-        """Take a row that names the person themselves: then its whole conversation is theirs."""
-        place = PLACES[table]
-        if conversation := conversation_of(place, row):
-            if "conversation_id" not in conversation:
-                known = self._conversations(name=conversation["ref"])["conversations"]
-                conversation = known[0] if known else conversation
-            _put(plan, conversation)
-        else:
+    def _add(self, plan: Plan, subject: Subject, table: str, row: Mapping[str, Any]) -> Item | None:
+        """Take a row that names the person; one of a conversation is returned: all of it goes."""
+        conversation = conversation_of(PLACES[table], row)
+        if conversation is None:
             self._put_row(plan, table, row)
         if table == "private.webhook_inbox" and subject.is_named_in(row["event_key"]):
             plan.others[f"event {row['id']}"] = {"kind": "event", "id": row["id"], "rename": True}
+        return conversation
 
-    def _follow(self, plan: Plan) -> None:
+    def _follow(self, plan: Plan, subject: Subject) -> None:
         """Look for what names the things found, until nothing new comes of it."""
-        looked_for: set[str] = set()
-        while wanted := sorted(_names(plan) - looked_for):
+        looked_for: set[Subject] = set()
+        while wanted := [one for one in _names(plan) if one not in looked_for]:
             looked_for.update(wanted)
-            for n in range(0, len(wanted), AT_ONCE):
-                some = [identifier(name) for name in wanted[n : n + AT_ONCE]]
-                plan.subjects += some
+            for some in _parts(wanted):
+                plan.subjects += [one for one in some if one not in plan.subjects]
                 for table, row in self._rows(some):
-                    conversation = conversation_of(PLACES[table], row)
-                    # Somebody else's talk may mention a name; it stays theirs.
-                    if conversation is None:
+                    if _leads_to(subject, some, table, row):
                         self._put_row(plan, table, row)
 
     def _put_row(self, plan: Plan, table: str, row: Mapping[str, Any]) -> None:
@@ -126,26 +149,37 @@ class Search:
         key = f"event {item['id']}" if item["kind"] == "event" else f"{table} {item['key']}"
         plan.others.setdefault(key, item)
         plan.names.update(marks_of(table, place, row))
-        for name in links_of(place, row):
-            plan.subjects.append(identifier(name))
+        plan.subjects += map(_name, links_of(place, row))
+        plan.subjects += map(column, shared_of(place, row))
 
     def _rows(self, subjects: list[Subject]) -> Iterator[tuple[str, dict[str, Any]]]:
         pattern = rough(subjects)
-        at: dict[str, int] | None = {"place": 1, "block": 0}
+        is_person = subjects[0].kind in ("email", "phone")
+        at: dict[str, Any] | None = {"place": 1, "after": None}
         while at is not None:
             self.progress(f"place {at['place']} of {len(PLACES)}")
             arguments = {"pattern": pattern, "seconds": SECONDS, **at}
             found = self.database.call("search_rows", arguments)
             for table, row in ((one["table"], _readable(one["row"])) for one in found["rows"]):
-                if not _is_erased(row) and is_any_named(subjects, row):
+                # What is left of an event has a key: it may name a thing, but nobody.
+                is_looked_at = is_person or row.get("erased_at") is None
+                if is_looked_at and is_any_named(subjects, row):
                     yield table, row
             at = found["next"]
 
 
+def _parts(names: Iterable[Any]) -> Iterator[list[Any]]:
+    left = list(names)
+    yield from (left[n : n + AT_ONCE] for n in range(0, len(left), AT_ONCE))
+
+
 def _put(plan: Plan, item: Item) -> None:
     key = item.get("conversation_id") or item["ref"]
+    key = f"{item['source']}/{key}" if "source" in item else key
     named = {name: value for name, value in item.items() if value is not None}
+    owner = named.pop("user_id", None)
     plan.conversations.setdefault(key, {**named, "kind": "conversation"})
+    plan.owners.setdefault(key, owner)
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
@@ -153,18 +187,32 @@ def _readable(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "body": body_of(row["body"])} if "body_sha256" in row else row
 
 
-def _names(plan: Plan) -> set[str]:
-    found = {subject.value for subject in plan.subjects if subject.kind == "id"}
+def _name(name: str) -> Subject:
+    return identifier(name) if is_telling(name) else column(name)
+
+
+def _names(plan: Plan) -> list[Subject]:
+    found = {one for one in plan.subjects if one.kind in ("id", "column")}
     for item in plan.conversations.values():
-        found |= {item[name] for name in ("conversation_id", "ref") if name in item}
-    return {name for name in found if len(name) >= SHORTEST_NAME}
+        names = (item[name] for name in ("conversation_id", "ref") if name in item)
+        # One that is a word of everybody's is known by the columns for it alone.
+        found |= {identifier(name) for name in names if is_telling(name)}
+    return sorted(found, key=lambda one: (one.kind, one.value))
 
 
-def _is_erased(row: Mapping[str, Any]) -> bool:
-    """Whether a row is what is left of an event: its key, which alone may still name a thing."""
-    return (
-        "event_key" in row
-        and row.get("pruned_at") is not None
-        and not row.get("body")
-        and row.get("conversation_id") is None
+def _leads_to(
+    subject: Subject, names: Iterable[Subject], table: str, row: Mapping[str, Any]
+) -> bool:
+    """Whether a row that has one of these names is about what they name, and of nobody else."""
+    place = PLACES[table]
+    if conversation_of(place, row) is not None:
+        # Somebody else's talk may mention a name; it stays theirs.
+        return False
+    people = people_of(place, row)
+    return any(
+        one.is_named_in(row)
+        if one.kind == "id"
+        else has_in_column(place, row, one.value)
+        and (subject.is_named_in(people) or not (people or one.value.startswith(REQUEST)))
+        for one in names
     )

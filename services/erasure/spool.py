@@ -40,7 +40,9 @@ def _found(db: sqlite3.Connection, plan: Plan) -> Iterator[tuple[str, int]]:
 
 
 def _is_theirs(row: Mapping[str, Any], plan: Plan) -> bool:
-    known = {name: row.get(name) for name in ("conversation_id", "conversation_ref")}
-    if plan.has({"conversation_id": known["conversation_id"], "ref": known["conversation_ref"]}):
+    known = {name: row.get(name) for name in ("conversation_id", "source")}
+    if plan.has({**known, "ref": row.get("conversation_ref")}):
         return True
-    return is_any_named(plan.subjects, {**row, "body": body_of(row.get("body", ""))})
+    # Names that say little by themselves are names in columns of the database alone.
+    named = [one for one in plan.subjects if one.kind != "column"]
+    return is_any_named(named, {**row, "body": body_of(row.get("body", ""))})

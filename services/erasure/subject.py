@@ -16,19 +16,24 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from services.errors import Unprocessable
 
-Kind = Literal["conversation", "email", "phone", "id"]
+Kind = Literal["conversation", "email", "phone", "id", "column"]
 
 DEEPEST = 8
 """Encodings within encodings that are undone."""
-SHORTEST_NAME = 6
-"""Shorter ids are looked for in their columns only: texts have them by chance."""
+SHORTEST_NAME = 12
+"""Letters and digits in a row that make an id one of its kind; less is anybody's word."""
+WIDEST = 255
+"""Repetitions that Postgres allows in a pattern."""
 
 _EMAIL = re.compile(r"[^\s@<>\"(),:;\\]{1,64}@(?:[\w-]+\.)+[\w-]{2,}")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 _PHONE_SCHEMES = ("tel:", "whatsapp:", "sms:", "mobile:")
 # What people write between the digits of a number.
 _BETWEEN = r"[\s().\-/\u00a0\u2010-\u2015]{0,3}"
-_RUN = re.compile(r"[0-9a-z]+", re.IGNORECASE)
+_TELLING = re.compile(rf"(?=[a-z]*[0-9])(?=[0-9]*[a-z])[0-9a-z]{{{SHORTEST_NAME},}}", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+# Seconds, milliseconds or microseconds since 1970, which no telephone number looks like.
+_MOMENT = re.compile(r"1[0-9]{9}([0-9]{3}){0,2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +48,16 @@ class Subject:
         """What finds at least every place, in a row's JSON or body as Postgres searches it."""
         if self.kind == "phone":
             return "[^0-9]{0,4}".join(self.value.lstrip("+"))
-        # Whatever is no letter or digit may be written in some encoding.
-        return ".{1,12}".join(_RUN.findall(self.value))
+        if self.kind == "column":
+            return '": "' + re.sub(r"[^0-9A-Za-z]", ".{1,12}", self.value) + '"'
+        # Whatever is no ASCII letter or digit may be written in some encoding.
+        plain = re.sub(r"^[^0-9A-Za-z]+|[^0-9A-Za-z]+$", "", self.value)
+        return re.sub(r"[^0-9A-Za-z]+", lambda found: _encoded(found[0]), plain)
 
     def is_named_in(self, value: object) -> bool:
         """Whether a JSON value names it: as a whole word, never as a part of another."""
+        if self.kind == "column":
+            return self.value in texts_of(value)
         token = _token(self)
         return any(_names(self, token, text) for text in texts_of(value))
 
@@ -84,6 +94,16 @@ def identifier(text: str) -> Subject:
     return Subject(kind="id", value=text)
 
 
+def column(text: str) -> Subject:
+    """Return an id that says little by itself: it names a thing only as all of a column."""
+    return Subject(kind="column", value=text)
+
+
+def is_telling(name: str) -> bool:
+    """Whether an id cannot stand in a text by chance, or because somebody chose a word for one."""
+    return bool(_UUID.search(name) or _TELLING.search(name))
+
+
 def texts_of(value: object, depth: int = 0) -> Iterator[str]:
     """Yield every text of a JSON value, names of fields too, with what is encoded in it."""
     if isinstance(value, Mapping):
@@ -98,6 +118,8 @@ def texts_of(value: object, depth: int = 0) -> Iterator[str]:
         if depth < DEEPEST:
             for inner in _decoded(value):
                 yield from texts_of(inner, depth + 1)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield from _digits_of(value)
 
 
 def body_of(encoded: str) -> str:
@@ -108,10 +130,21 @@ def body_of(encoded: str) -> str:
     return body.decode("utf-8", "replace")
 
 
+def _whole(digits: str) -> int:
+    # Python refuses thousands of them.
+    return int(digits[:40])
+
+
+def _digits_of(number: float) -> Iterator[str]:
+    """Yield a whole number as text: people's numbers come as JSON numbers too."""
+    if float(number).is_integer() and not _MOMENT.fullmatch(whole := str(int(number))):
+        yield whole
+
+
 def _decoded(text: str) -> Iterator[object]:
     if text.lstrip()[:1] in ("{", "[", '"'):
         try:
-            yield json.loads(text, strict=False)
+            yield json.loads(text, strict=False, parse_int=_whole)
         except (ValueError, RecursionError):
             # Broken JSON, or a part of some: its escapes still are.
             if "\\" in text:
@@ -125,8 +158,15 @@ def _decoded(text: str) -> Iterator[object]:
 
 
 def _unescaped(text: str) -> str:
-    text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
-    return re.sub(r"\\+[nrtbf\"]", " ", re.sub(r"\\+/", "/", text))
+    # Only from the first of many backslashes on: else each of them is gone through to the last.
+    text = re.sub(r"(?<!\\)\\+u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
+    return re.sub(r"(?<!\\)\\+[nrtbf\"]", " ", re.sub(r"(?<!\\)\\+/", "/", text))
+
+
+def _encoded(signs: str) -> str:
+    """Return a pattern for signs as they are, as UTF-8 in %xx or \\ooo, or as JSON's \\uxxxx."""
+    units = len(signs.encode("utf-16-le", "surrogatepass")) // 2
+    return f".{{1,{min(12 * units, WIDEST)}}}"
 
 
 def _token(subject: Subject) -> re.Pattern[str]:

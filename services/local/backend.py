@@ -94,6 +94,8 @@ def _postgrest(program: Path, port: int, backend: Backend, secrets: Secrets) -> 
             "PGRST_DB_EXTRA_SEARCH_PATH": "public",
             "PGRST_DB_ANON_ROLE": "anon",
             "PGRST_DB_POOL": "16",
+            # As supabase/config.toml has it: whatever reads more has to ask again.
+            "PGRST_DB_MAX_ROWS": "1000",
             "PGRST_JWT_SECRET": secrets.jwt_secret,
             "PGRST_JWT_AUD": "",
             "PGRST_LOG_LEVEL": "warn",

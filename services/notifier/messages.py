@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 Kind = Literal["began", "ended", "test"]
@@ -46,7 +46,7 @@ def as_json(message: Message) -> dict[str, Any]:
             "name": incident["name"],
             "severity": incident["severity"],
             "title": incident["title"],
-            "detail": incident["detail"],
+            "detail": _detail(message),
             **incident["figures"],
             "began_at": incident["began_at"],
             "ended_at": incident["ended_at"],
@@ -62,7 +62,7 @@ def as_slack(message: Message) -> dict[str, str]:
     incident = message.incident
     lines = [
         f"*{_heading(message)}*",
-        _escaped(incident["detail"]),
+        _escaped(_detail(message)),
         f"Since {_time(incident['began_at'])}{_until(incident)}.{_figures(incident)}",
         f"What to do: {runbook(incident)} · <{dashboard(message)}|Operations>",
     ]
@@ -89,15 +89,35 @@ def _heading(message: Message) -> str:
     return f"{message.incident['severity'].capitalize()}: {title}"
 
 
+def _detail(message: Message) -> str:
+    """Return how it is, or once it is over how long it was and how bad."""
+    incident = message.incident
+    if message.kind != "ended":
+        return str(incident["detail"])
+    began, ended = (datetime.fromisoformat(incident[name]) for name in ("began_at", "ended_at"))
+    worst = f" At its worst: {incident['detail']}" if "worst" in incident["figures"] else ""
+    return f"It is over, after {_duration(ended - began)}.{worst}"
+
+
+def _duration(span: timedelta) -> str:
+    minutes = round(span.total_seconds() / 60)
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 120:
+        return "a minute" if minutes == 1 else f"{minutes} minutes"
+    return f"{minutes / 60:.1f} hours"
+
+
 def _until(incident: Incident) -> str:
     return f" until {_time(incident['ended_at'])}" if incident["ended_at"] else ""
 
 
 def _figures(incident: Incident) -> str:
     figures = incident["figures"]
-    if "value" not in figures:
+    found = figures.get("worst" if incident["ended_at"] else "value")
+    if found is None:
         return ""
-    return f" Found {figures['value']:g}; it is wrong from {figures['threshold']:g} on."
+    return f" Found {found:g}; it is wrong from {figures['threshold']:g} on."
 
 
 def _time(text: str) -> str:

@@ -12,6 +12,12 @@ from services.notifier import senders, work
 from services.notifier.thresholds import Thresholds
 from services.notifier.verdict import Reading, Rule, Verdict, verdict
 
+LASTING = 180.0
+"""Seconds for which calls must be wrong: what lasted a minute has left the last two by then."""
+LASTING_WORK = 240.0
+"""The same of attempts: what failed is tried again for half a minute, and of deliveries the last
+three minutes count."""
+
 
 def judge(reading: Reading, thresholds: Thresholds, realtime_limit: float) -> Iterator[Verdict]:
     """Yield a verdict on everything that can be measured."""
@@ -29,22 +35,22 @@ RULES = (
         title="Calls of {} fail",
         measure=senders.errors,
         severity="critical",
-        hold_seconds=120,
+        hold_seconds=LASTING,
         clear_seconds=120,
     ),
     Rule(
         name="slow_answers",
         title="Calls of {} are answered slowly",
         measure=senders.slow,
-        hold_seconds=300,
+        hold_seconds=LASTING,
         clear_seconds=120,
     ),
     Rule(
         name="signature_failures",
         title="Calls in the name of {} do not verify",
         measure=senders.unauthentic,
-        hold_seconds=60,
-        clear_seconds=300,
+        hold_seconds=LASTING,
+        clear_seconds=120,
     ),
     Rule(
         name="silence",
@@ -64,8 +70,8 @@ RULES = (
         name="retries",
         title="Events are tried again far more often than usual",
         measure=work.retries,
-        hold_seconds=120,
-        clear_seconds=300,
+        hold_seconds=LASTING_WORK,
+        clear_seconds=120,
     ),
     Rule(
         name="dead_letters",
@@ -112,8 +118,8 @@ RULES = (
         name="deliveries_failing",
         title="Webhooks to customers fail",
         measure=work.deliveries_failing,
-        hold_seconds=300,
-        clear_seconds=300,
+        hold_seconds=LASTING_WORK,
+        clear_seconds=120,
     ),
     Rule(
         name="deliveries_waiting",

@@ -7,46 +7,51 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.notifier.thresholds import Thresholds
-from services.notifier.verdict import Found, Reading, alive
+from services.notifier.verdict import Found, Reading, alive, lasting
 from services.telemetry.tally import SECONDS
 
 LEAST_ERRORS = 5
 SHARE_OF_UNAUTHENTIC = 0.1
+WINDOW = 10
+"""Minutes that are looked at; whether it is so now is seen in the last minute or two of them."""
 USUAL = 3.0
 """How many times the average of the day before is more than usual."""
 
 
 def errors(reading: Reading, thresholds: Thresholds) -> Iterator[Found]:
     """Yield what share of each sender's calls came to nothing."""
-    for calls in reading["calls"]:
+    for calls, lately in _with_lately(reading):
         total, failed = _calls(calls), _failed(calls)
-        share = failed / total if total else 0.0
+        share, now = _share(calls) or 0.0, _share(lately)
+        is_enough = total >= thresholds.least_calls and failed >= LEAST_ERRORS
         yield Found(
             subject=calls["source"],
             value=share,
             detail=f"{failed:.0f} of {total:.0f} calls of the last 10 minutes failed, could not be "
-            f"read or could not be kept: {share:.1%}.",
-            state=None if total >= thresholds.least_calls and failed >= LEAST_ERRORS else "right",
+            f"read or could not be kept: {share:.1%}{_of_now(now)}.",
+            state=lasting(share, now, thresholds.error_rate) if is_enough else "right",
         )
 
 
 def slow(reading: Reading, thresholds: Thresholds) -> Iterator[Found]:
     """Yield how long each sender waits for its answers."""
-    for calls in reading["calls"]:
-        seconds = quantile([count or 0 for count in calls["buckets"]], 0.95)
+    for calls, lately in _with_lately(reading):
+        seconds = _slowest(calls) or 0.0
+        state = lasting(seconds, _slowest(lately), thresholds.slow_answers)
         yield Found(
             subject=calls["source"],
             value=seconds,
             detail=f"One call in twenty of the last 10 minutes waited {seconds:.2g} seconds or "
             "longer for its answer.",
-            state=None if calls["received"] >= thresholds.least_calls else "right",
+            state=state if calls["received"] >= thresholds.least_calls else "right",
         )
 
 
 def unauthentic(reading: Reading, thresholds: Thresholds) -> Iterator[Found]:
     """Yield how many calls in each sender's name could not prove it."""
-    for calls in reading["calls"]:
+    for calls, lately in _with_lately(reading):
         count = calls["unauthentic"]
+        rate = WINDOW * float(lately.get("unauthentic", 0))
         usual = float(reading["unauthentic_before"].get(calls["source"], 0))
         is_spike = count > USUAL * usual and count >= SHARE_OF_UNAUTHENTIC * _calls(calls)
         yield Found(
@@ -54,7 +59,7 @@ def unauthentic(reading: Reading, thresholds: Thresholds) -> Iterator[Found]:
             value=count,
             detail=f"{count:.0f} calls of the last 10 minutes had no valid token or signature; in "
             f"the day before it were {usual:.1f} on average.",
-            state=None if is_spike else "right",
+            state=lasting(count, rate, thresholds.signature_failures) if is_spike else "right",
         )
 
 
@@ -109,6 +114,27 @@ def _calls(calls: Mapping[str, Any]) -> float:
 
 def _failed(calls: Mapping[str, Any]) -> float:
     return float(calls["failed"] + calls["rejected"] + calls["unavailable"])
+
+
+def _with_lately(reading: Reading) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Yield each sender's counts, and those of this minute and the one before."""
+    lately = {calls["source"]: calls for calls in reading["calls_now"]}
+    for calls in reading["calls"]:
+        yield calls, lately.get(calls["source"], {})
+
+
+def _share(calls: Mapping[str, Any]) -> float | None:
+    total = _calls(calls) if calls else 0.0
+    return _failed(calls) / total if total else None
+
+
+def _slowest(calls: Mapping[str, Any]) -> float | None:
+    buckets = [count or 0 for count in calls.get("buckets", ())]
+    return quantile(buckets, 0.95) if sum(buckets) else None
+
+
+def _of_now(share: float | None) -> str:
+    return f", now {share:.1%}" if share is not None else ""
 
 
 def _is_heard(reading: Reading) -> bool:

@@ -1,29 +1,36 @@
 """Where messages go: the addresses of the settings.
 
-These are the operator's own and may be in their network, so they are called directly, not by
-`services.egress`, which refuses private addresses; as carefully otherwise: no redirect, no proxy, a
-time limit, and an address, which may be a secret, is in no error.
+These are the operator's own and may be in their network, so private addresses may be called;
+otherwise as customers' are: no redirect, no proxy, one deadline for the whole call, and an address,
+which may be a secret, is in no error.
 """
 
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Protocol
+from urllib.parse import quote, unquote, urlsplit
 
-import requests
-
+from services.egress import Egress, EgressError, Stream
 from services.errors import ConvohooksError
 from services.notifier.messages import Message, as_json, as_slack
 from services.outgoing.signing import body_of, signed_headers, user_agent
 from services.settings import Settings
 
-TIMEOUT = (3.05, 10.0)
-"""Seconds until the connection is taken, and between two bytes of the answer."""
+DEADLINE = 20.0
+"""Seconds that a call may take from its first look-up to the answer; the claim lasts three times
+as long.
+"""
+LARGEST = 2**31
+"""Bytes that an answer may announce; of a refusal the first 64 KiB are read, of others nothing."""
 READ = 200
-"""Bytes of a refusal that are kept."""
+"""Characters of a refusal that are kept."""
+EGRESS = Egress(allow_loopback=True, allow_private=True)
 
 
 class NotSent(ConvohooksError):
@@ -77,27 +84,44 @@ class Slack:
         post(self.url, json.dumps(as_slack(message)).encode(), {})
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str]) -> None:
+def post(url: str, body: bytes, headers: Mapping[str, str], deadline: float = DEADLINE) -> None:
     """POST JSON once. Raises NotSent, which says why and not where."""
-    sent = {"Content-Type": "application/json", "User-Agent": user_agent(), **headers}
+    plain, credentials = _without_credentials(url)
+    sent = {
+        "Content-Type": "application/json",
+        "User-Agent": user_agent(),
+        **credentials,
+        **headers,
+    }
+    call = EGRESS.stream(
+        "POST", plain, headers=sent, body=body, timeout=deadline, max_bytes=LARGEST
+    )
     try:
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.post(
-                url, data=body, headers=sent, timeout=TIMEOUT, allow_redirects=False, stream=True
-            )
-            with answer:
-                _check(answer)
-    except requests.RequestException as error:
-        raise NotSent(f"It cannot be reached ({type(error).__name__}).") from None
+        with call as answer:
+            _check(answer)
+    except EgressError as error:
+        host = urlsplit(plain).hostname or ""
+        raise NotSent(f"It cannot be reached. {error.detail.replace(host, 'It')}") from None
 
 
-def _check(answer: requests.Response) -> None:
-    if HTTPStatus(200) <= answer.status_code < HTTPStatus(300):
+def _without_credentials(url: str) -> tuple[str, dict[str, str]]:
+    """Return a URL as it is called, and the header for what it says before an @."""
+    plain = quote(url, safe="%/:=&?~#+!$,;'@()*[]")
+    told, at, host = urlsplit(plain).netloc.rpartition("@")
+    if not at:
+        return plain, {}
+    encoded = b64encode(unquote(told).encode()).decode()
+    return plain.replace(f"{told}@{host}", host, 1), {"Authorization": f"Basic {encoded}"}
+
+
+def _check(answer: Stream) -> None:
+    if HTTPStatus(200) <= answer.status < HTTPStatus(300):
         return
-    told = next(answer.iter_content(READ), b"").decode("utf-8", "replace")
-    said = "".join(filter(str.isprintable, told))
-    raise NotSent(f"It answered {answer.status_code}; 2xx was wanted. {said}".strip())
+    told = b""
+    with suppress(EgressError):
+        told = next(answer.chunks, b"")[:READ]
+    said = "".join(filter(str.isprintable, told.decode("utf-8", "replace")))
+    raise NotSent(f"It answered {answer.status}; 2xx was wanted. {said}".strip())
 
 
 def targets_of(settings: Settings) -> tuple[Target, ...]:

@@ -82,6 +82,19 @@ def state_of(value: float, threshold: float) -> State:
     return "right" if value < CLEAR * threshold else "unsure"
 
 
+def lasting(long: float, short: float | None, threshold: float) -> State:
+    """Return what a value is that was measured over a long time, and over the last minutes alone.
+
+    Both must be wrong: the long one, or it is too little to speak of; the short one, or it is over.
+    With None nothing happened lately, and nobody can tell whether it is.
+    """
+    whole = state_of(long, threshold)
+    if whole == "right":
+        return "right"
+    now = "unsure" if short is None else state_of(short, threshold)
+    return whole if now == "wrong" else now
+
+
 def alive(reading: Reading) -> Iterator[Mapping[str, Any]]:
     """Yield the processes that have reported just now."""
     return (process for process in reading["operations"]["processes"] if process["alive"])

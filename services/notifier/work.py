@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from services.notifier.thresholds import Thresholds
-from services.notifier.verdict import Found, Measure, Reading, alive
+from services.notifier.verdict import Found, Measure, Reading, alive, lasting
 
 LEAST_FAILED_DELIVERIES = 20
+WINDOW = 15
+"""Minutes in which attempts are counted; the last ones say whether it is still so."""
 USUAL = 3.0
 """How many times the average of the day before is more than usual."""
 
@@ -17,11 +20,12 @@ USUAL = 3.0
 def retries(reading: Reading, thresholds: Thresholds) -> Iterator[Found]:
     """Yield how many events were tried again."""
     retried, usual = reading["retried"], float(reading["retried_before"])
+    rate = WINDOW * float(reading["retried_now"])
     yield Found(
         value=retried,
         detail=f"{retried} events were tried again in the last 15 minutes; in the day before it "
         f"were {usual:.1f} on average.",
-        state=None if retried > USUAL * usual else "right",
+        state=lasting(retried, rate, thresholds.retries) if retried > USUAL * usual else "right",
     )
 
 
@@ -39,12 +43,15 @@ def worker_behind(reading: Reading, thresholds: Thresholds) -> Iterator[Found]:
 
 def deliveries_failing(reading: Reading, thresholds: Thresholds) -> Iterator[Found]:
     """Yield what share of the attempts to deliver to customers failed."""
-    attempts, failed = reading["deliveries"]["attempts"], reading["deliveries"]["failed"]
+    told = reading["deliveries"]
+    attempts, failed = told["attempts"], told["failed"]
     share = failed / attempts if attempts else 0.0
+    now = told["failed_now"] / told["attempts_now"] if told["attempts_now"] else None
+    state = lasting(share, now, thresholds.deliveries_failing)
     yield Found(
         value=share,
         detail=f"{failed} of {attempts} attempts of the last 15 minutes failed: {share:.1%}.",
-        state=None if failed >= LEAST_FAILED_DELIVERIES else "right",
+        state=state if failed >= LEAST_FAILED_DELIVERIES else "right",
     )
 
 
@@ -57,13 +64,17 @@ def deliveries_waiting(reading: Reading, thresholds: Thresholds) -> Iterator[Fou
 def process_gone(reading: Reading, thresholds: Thresholds) -> Iterator[Found]:
     """Yield for how long the processes of each kind and host have not reported."""
     silent: dict[str, float] = {}
+    # Who reads is a worker. Is none alive, it was suspended or has just begun, and neither it nor
+    # what was suspended beside it has come to report since.
+    is_awake = any(process["kind"] == "worker" for process in alive(reading))
     for process in reading["operations"]["processes"]:
         subject = f"{process['kind']} on {process['host']}"
         seconds = 0.0 if _is_replaced(process, reading) else process["silent_seconds"]
         silent[subject] = max(silent.get(subject, 0.0), seconds)
     for subject, seconds in silent.items():
         detail = f"Its last report is {seconds:.0f} seconds old, and it did not say that it ends."
-        yield Found(subject=subject, value=seconds, detail=detail)
+        found = Found(subject=subject, value=seconds, detail=detail)
+        yield found if is_awake else replace(found, state="unsure")
 
 
 def realtime(reading: Reading, thresholds: Thresholds) -> Iterator[Found]:

@@ -57,18 +57,18 @@ RESERVED_PREFIXES = ("proxy-", "webhook-")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
-def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+def check_headers(headers: Mapping[str, str | None]) -> Mapping[str, str | None]:
     """Return the headers. Raises ValueError for what no request of ours may carry."""
     if len({name.lower() for name in headers}) < len(headers):
         raise ValueError("a name is there twice")
-    if sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADERS_SIZE:
+    if sum(len(name) + len(value or "") for name, value in headers.items()) > MAX_HEADERS_SIZE:
         raise ValueError(f"more than {MAX_HEADERS_SIZE} characters in all")
     for name, value in headers.items():
         if not TOKEN.fullmatch(name):
             raise ValueError("a name is none that a header may have")
         if name.lower() in RESERVED or name.lower().startswith(RESERVED_PREFIXES):
             raise ValueError(f"{name} is set by this service")
-        if not _VALUE.fullmatch(value):
+        if not _VALUE.fullmatch(value or ""):
             raise ValueError(f"the value of {name} has more than visible ASCII, spaces and tabs")
     return headers
 
@@ -81,6 +81,9 @@ def _check_unique(values: list[EventType]) -> list[EventType]:
 
 Types = Annotated[list[EventType], Field(min_length=1), AfterValidator(_check_unique)]
 Headers = Annotated[dict[str, str], Field(max_length=MAX_HEADERS), AfterValidator(check_headers)]
+KeptHeaders = Annotated[
+    dict[str, str | None], Field(max_length=MAX_HEADERS), AfterValidator(check_headers)
+]
 Wait = Annotated[StrictInt, Field(ge=1, le=LONGEST_WAIT)]
 Text = Annotated[str, AfterValidator(storable)]
 
@@ -93,7 +96,6 @@ class EndpointFields(BaseModel):
     event_types: Types | None = None
     description: Annotated[Text, Field(max_length=1000)] | None = None
     disabled: StrictBool = False
-    headers: Headers = Field(default_factory=dict)
     rate_per_minute: Annotated[StrictInt, Field(ge=1, le=10_000)] | None = None
     concurrency: Annotated[StrictInt, Field(ge=1, le=100)] | None = None
     ordered: StrictBool = False
@@ -104,12 +106,14 @@ class NewEndpoint(EndpointFields):
     """An endpoint as its owner wants it."""
 
     url: str
+    headers: Headers = Field(default_factory=dict)
 
 
 class EndpointChange(EndpointFields):
-    """The fields that are to change: those that were sent."""
+    """The fields that are to change: those that were sent. A header with null stays as it is."""
 
     url: str = ""
+    headers: KeptHeaders = Field(default_factory=dict)
 
     def fields(self) -> dict[str, Any]:
         """Return the fields that were sent."""

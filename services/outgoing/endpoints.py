@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -63,6 +64,7 @@ class Endpoints:
         fields = change.fields()
         if "url" in fields:
             check_url(self.egress, fields["url"], "url")
+        _check_kept(fields.get("headers", {}), row["headers"])
         if not fields:
             return row
         return _there(self.store.change_endpoint(str(person.id), endpoint_id, fields))
@@ -141,6 +143,12 @@ def check_url(egress: Egress, url: str, field: str) -> None:
     except AddressRefused as error:
         hint = f" {LOCAL}" if url[:5].lower() == "http:" else ""
         raise Unprocessable(f"{field}: {error.detail}{hint}") from None
+
+
+def _check_kept(told: Mapping[str, str | None], kept: Mapping[str, None]) -> None:
+    """Raise Unprocessable for a header that is to stay as it is, and is not there."""
+    if any(value is None and name not in kept for name, value in told.items()):
+        raise Unprocessable("headers: null keeps what a header says, and one of them is new.")
 
 
 def _there(row: Row | None) -> Row:

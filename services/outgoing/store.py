@@ -19,7 +19,8 @@ Row = dict[str, Any]
 class OutgoingStore:
     """Endpoints, messages that people add, and deliveries. Ids are texts of UUIDs.
 
-    Secrets go in and come out as they are; in the database they are as the vault seals them.
+    Secrets, and what endpoints' own headers say, go in and come out as they are; in the database
+    they are as the vault seals them.
     """
 
     database: Database
@@ -27,12 +28,14 @@ class OutgoingStore:
 
     def create_endpoint(self, owner: str, endpoint: Row, secret: str, most: int) -> Row:
         """Make an endpoint; return {outcome: created | too_many, row}."""
-        arguments = {"owner": owner, "endpoint": endpoint, "secret": self.vault.seal(secret)}
+        sealed = self._sealed(endpoint)
+        arguments = {"owner": owner, "endpoint": sealed, "secret": self.vault.seal(secret)}
         return self._row("create_endpoint", **arguments, most=most)
 
     def change_endpoint(self, owner: str, endpoint_id: str, change: Row) -> Row | None:
         """Change the columns that are named; return the row, None when it is not theirs."""
-        return self._found("change_endpoint", owner=owner, endpoint_id=endpoint_id, change=change)
+        arguments = {"owner": owner, "endpoint_id": endpoint_id}
+        return self._found("change_endpoint", **arguments, change=self._sealed(change))
 
     def delete_endpoint(self, owner: str, endpoint_id: str) -> bool:
         """Remove an endpoint and its deliveries; return whether there was one of theirs."""
@@ -98,6 +101,7 @@ class OutgoingStore:
         told = self._row("claim_deliveries", **wanted)
         for delivery in told["deliveries"]:
             delivery["secrets"] = self.vault.opened(delivery["secrets"] or ())
+            delivery["headers"] = self._opened(delivery["headers"])
         return told
 
     def finish(
@@ -114,6 +118,16 @@ class OutgoingStore:
         """Forget what has run out; return False, as nothing is left."""
         self._ask("tidy_deliveries")
         return False
+
+    def _sealed(self, endpoint: Row) -> Row:
+        """Return what is told of an endpoint, what its headers say sealed; null says nothing."""
+        told: dict[str, str | None] = endpoint.get("headers") or {}
+        sealed = {name: value and self.vault.seal(value) for name, value in told.items()}
+        return {**endpoint, "headers": sealed} if "headers" in endpoint else endpoint
+
+    def _opened(self, headers: Mapping[str, str]) -> dict[str, str]:
+        found = {name: self.vault.opened([value]) for name, value in headers.items()}
+        return {name: values[0] for name, values in found.items() if values}
 
     def _row(self, function: str, **arguments: Any) -> Row:
         return cast(Row, self._ask(function, **arguments))

@@ -8,8 +8,11 @@ from typing import Any, TextIO
 
 import structlog
 
+from services.plain import printable
 from services.redaction import mask_log
 from services.telemetry import reporting
+
+TRACEBACKS = ("exception", "stack")
 
 
 def configure(level: str) -> None:
@@ -42,9 +45,9 @@ class MaskingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask the record, and let it pass."""
-        record.msg, record.args = mask_log(record.getMessage()), ()
+        record.msg, record.args = _written(record.getMessage()), ()
         if record.exc_info:
-            record.exc_text = mask_log(logging.Formatter().formatException(record.exc_info))
+            record.exc_text = _written(logging.Formatter().formatException(record.exc_info))
         return True
 
 
@@ -58,9 +61,24 @@ def _processors(stream: TextIO) -> list[Any]:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         reporting.note,
         structlog.processors.format_exc_info,
+        _plain,
         renderer,
         _mask,
     ]
+
+
+def _plain(_: Any, __: str, event: Any) -> Any:
+    """Write out what would steer a terminal; only where a traceback goes on is a line broken."""
+    return {
+        name: printable(value, keep="\n\t" if name in TRACEBACKS else "")
+        if isinstance(value, str)
+        else value
+        for name, value in event.items()
+    }
+
+
+def _written(text: str) -> str:
+    return printable(mask_log(text), keep="\n\t")
 
 
 def _mask(_: Any, __: str, line: Any) -> str:

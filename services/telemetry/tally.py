@@ -90,7 +90,7 @@ class Tally:
                 minute.last_at = now
 
     def retried(self, source: str) -> None:
-        """Count an attempt that a worker has made of a stored event."""
+        """Count an attempt at a stored event after one that failed."""
         with self._lock:
             self._minute(source, self._clock()).numbers["retried"] += 1
 

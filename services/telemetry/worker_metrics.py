@@ -42,6 +42,11 @@ class WorkerMetrics:
             ["outcome"],
             registry=self._registry,
         )
+        self._retries = Counter(
+            "convohooks_retries",
+            "Attempts at stored events after one that failed.",
+            registry=self._registry,
+        )
         self._deliveries = Counter(
             "convohooks_delivery_attempts",
             "Attempts at deliveries, by how they ended.",
@@ -65,7 +70,10 @@ class WorkerMetrics:
         """Count an attempt at a claimed event."""
         source = event["source"] if event["source"] in self._sources else OTHER
         end = ENDS.get(outcome, OTHER)
-        self.tally.retried(source)
+        # The first try of what was replayed, or left for later, is none again.
+        if event["tries"] > 1:
+            self.tally.retried(source)
+            self._retries.inc()
         self._attempts.labels(end).inc()
         if end == "processed":
             waited = datetime.now(UTC) - datetime.fromisoformat(event["received_at"])

@@ -16,8 +16,9 @@ import structlog
 from services.effects import NOTHING, Effects
 from services.errors import ConvohooksError
 from services.inbound import Inbound
+from services.plain import printable, shown_path
 from services.provider import Provider
-from services.web.debug_text import masked, presented, pretty, printable, secrets_of, shown_url
+from services.web.debug_text import masked, presented, pretty, secrets_of, shown_url
 from services.wiring.web import Services
 
 SHOWN_HEADERS = frozenset(
@@ -29,8 +30,13 @@ SHOWN_HEADERS = frozenset(
     }
 )  # fmt: skip
 LONGEST_BODY = 4000
-LARGEST_BODY = 200_000
+LARGEST_BODY = 100_000
 """Bytes of a body that is looked through; a larger one is not shown."""
+MOST_PRESENTED = 40
+"""Values that may prove a call and are looked for in it; of a call with more only the end is shown.
+
+Whoever calls, nobody knows who it is yet, must not have the service search for seconds.
+"""
 COLOURS = {2: "green", 4: "yellow", 5: "red"}
 
 log = structlog.get_logger()
@@ -41,16 +47,28 @@ Line = Mapping[str, Any]
 def show(services: Services, provider: Provider, call: Inbound | None, line: Line) -> None:
     """Show a call and how it ended, which `line` tells; without a call its body was not read."""
     try:
-        _print(f"{line['status']} {line['path']}", _text(services, provider, call, line), line)
+        proofs = presented(call, SHOWN_HEADERS) if call else frozenset()
+        if len(proofs) > MOST_PRESENTED:
+            call, proofs = None, frozenset()
+        known = secrets_of(services.settings) | proofs
+        _print(_title(line, known), _text(services, provider, call, line, known), line)
     except Exception:  # whoever debugs must not change what a sender is answered
         log.exception("debug view failed")
 
 
-def _text(services: Services, provider: Provider, call: Inbound | None, line: Line) -> str:
-    known = secrets_of(services.settings)
+def _title(line: Line, known: frozenset[str]) -> str:
+    return printable(f"{line['status']} {masked(shown_path(line['path']), known)}")
+
+
+def _text(
+    services: Services,
+    provider: Provider,
+    call: Inbound | None,
+    line: Line,
+    known: frozenset[str],
+) -> str:
     if call is None:
-        return printable(masked(_block("verdict", _verdict(line)), known))
-    known |= presented(call, SHOWN_HEADERS)
+        return printable(masked(_block("verdict", _verdict(line)), known), keep="\n")
     blocks = (
         ("request", f"{call.method} {shown_url(call.path, call.query)}"),
         ("headers", "\n".join(_headers(call))),
@@ -59,7 +77,7 @@ def _text(services: Services, provider: Provider, call: Inbound | None, line: Li
         ("written", _written(services, provider, call, line)),
     )
     text = "\n".join(_block(name, told) for name, told in blocks if told)
-    return printable(masked(text, known))
+    return printable(masked(text, known), keep="\n")
 
 
 def _headers(call: Inbound) -> list[str]:

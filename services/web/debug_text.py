@@ -14,9 +14,9 @@ from pydantic import BaseModel
 
 from services.effects import Json
 from services.inbound import Inbound
+from services.plain import STARS, shown_path
 from services.settings import Settings
 
-STARS = "***"
 SHORTEST, SHORTEST_PART = 4, 8
 """Characters of a presented value, or of a part of one, that is looked for elsewhere."""
 
@@ -34,7 +34,6 @@ _SECRET_SHAPES = re.compile(
 )
 _URL_QUERY = re.compile(r"((?:https?|wss?)://[^\s?#\"'<>]*)[?#][^\s\"'<>]+", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_.-]{1,24}")
-_OPAQUE = re.compile(r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[A-Za-z0-9_=.~-]{24,}")
 
 
 def secrets_of(settings: Settings) -> frozenset[str]:
@@ -70,17 +69,8 @@ def pretty(value: Json, secrets: frozenset[str]) -> str:
 
 def shown_url(path: str, names: Iterable[str]) -> str:
     """Return a path and its query's names; a part that looks like a token is overwritten."""
-    parts = (STARS if _OPAQUE.fullmatch(part) else part for part in path.split("/"))
     query = "&".join(f"{name if _NAME.fullmatch(name) else STARS}={STARS}" for name in names)
-    return "/".join(parts) + (f"?{query}" if query else "")
-
-
-def printable(text: str) -> str:
-    """Return a text in which signs that steer a terminal are written out."""
-    return "".join(
-        sign if sign.isprintable() or sign == "\n" else sign.encode("unicode_escape").decode()
-        for sign in text
-    )
+    return shown_path(path) + (f"?{query}" if query else "")
 
 
 @lru_cache(64)

@@ -8,6 +8,7 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
 from services.errors import ConvohooksError, TooManyRequests, Unauthorized, Unavailable
+from services.plain import shown_path
 from services.web.problems import problem
 
 log = structlog.get_logger()
@@ -31,7 +32,7 @@ def _ours(error: ConvohooksError) -> Response:
         answer.headers["Retry-After"] = str(error.retry_after)
     # A sender's call has told it in its own line.
     if error.status >= 500 and not g.get("is_told"):
-        log.error("unavailable", path=request.path, error=error.detail)
+        log.error("unavailable", path=shown_path(request.path), error=error.detail)
     return answer
 
 
@@ -59,5 +60,5 @@ def _broken_framing(error: ParseException) -> Response:
 
 
 def _unforeseen(error: Exception) -> Response:
-    log.error("unforeseen", path=request.path, exc_info=error)
+    log.error("unforeseen", path=shown_path(request.path), exc_info=error)
     return problem(500, "Something went wrong here; it is in the log.")

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from services.errors import ConvohooksError
 from services.inbound import Inbound
+from services.plain import shown_path
 from services.provider import Provider
 from services.telemetry import tracing
 from services.telemetry.tracing import Span
@@ -60,7 +61,7 @@ class Exchange:
             event_type=self.provider.known_type(event_type) if event_type else None,
         )
         ms = round(seconds * 1000, 1)
-        line = {"source": self.provider.name, "path": request.path, **facts, "ms": ms}
+        line = {"source": self.provider.name, "path": shown_path(request.path), **facts, "ms": ms}
         (log.error if facts["status"] >= SERVER_ERROR else log.info)(self.name, **line)
         g.is_told = True
         if self.services.settings.debug_requests:

@@ -2193,6 +2193,7 @@ alter table public.webhook_endpoints
     add column if not exists created_at timestamptz not null default now(),
     add column if not exists updated_at timestamptz not null default now();
 comment on column public.webhook_endpoints.conversation_id is 'Set: it hears the messages of this conversation, and nothing else.';
+comment on column public.webhook_endpoints.headers is 'The names of its own headers, each with null: what they say is secret, private.endpoint_headers has it.';
 comment on column public.webhook_endpoints.event_types is 'Null for all.';
 comment on column public.webhook_endpoints.retry_schedule is 'Seconds to wait after each failed attempt; null for the default.';
 comment on column public.webhook_endpoints.workflow is 'Of a conversation''s webhook: {channel, usecase, workflow_id}.';
@@ -2225,6 +2226,14 @@ create table if not exists private.endpoint_secrets (
 );
 create index if not exists endpoint_secrets_endpoint_id_idx on private.endpoint_secrets (endpoint_id);
 
+-- What an endpoint's own headers say: a receiver's credentials, mostly. Nobody is shown them again, not even who gave them.
+create table if not exists private.endpoint_headers (
+    endpoint_id uuid not null references public.webhook_endpoints (id) on delete cascade,
+    name text not null,
+    value text not null,
+    primary key (endpoint_id, name)
+);
+
 -- How it goes with an endpoint. Who claims deliveries for it holds this row's lock, so that its limits are exact.
 create table if not exists private.endpoint_state (
     endpoint_id uuid primary key references public.webhook_endpoints (id) on delete cascade,
@@ -2240,9 +2249,40 @@ comment on column private.endpoint_state.is_proven is 'Something has arrived the
 comment on column private.endpoint_state.blocked_until is 'Before then its rate lets nothing out.';
 
 alter table private.endpoint_secrets enable row level security;
+alter table private.endpoint_headers enable row level security;
 alter table private.endpoint_state enable row level security;
 grant select, insert, update, delete on private.endpoint_secrets to service_role;
+grant select, insert, update, delete on private.endpoint_headers to service_role;
 grant select, insert, update, delete on private.endpoint_state to service_role;
+
+-- Headers by their names, each with null.
+create or replace function private.header_names(p_headers jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+    select coalesce(jsonb_object_agg(told.name, null::text), '{}') from jsonb_object_keys(coalesce(p_headers, '{}')) told (name)
+$$;
+revoke execute on function private.header_names(jsonb) from public, anon, authenticated;
+grant execute on function private.header_names(jsonb) to service_role;
+
+-- Keep what an endpoint's headers say: {name: what it says}, or null for what is kept of that name. Those that are not named are gone.
+create or replace function private.keep_endpoint_headers(p_endpoint uuid, p_headers jsonb) returns void
+language sql set search_path = '' as $$
+    delete from private.endpoint_headers h where h.endpoint_id = p_endpoint and not p_headers ? h.name;
+    insert into private.endpoint_headers as h (endpoint_id, name, value)
+    select p_endpoint, told.key, told.value from jsonb_each_text(p_headers) told where told.value is not null
+    on conflict (endpoint_id, name) do update set value = excluded.value;
+$$;
+revoke execute on function private.keep_endpoint_headers(uuid, jsonb) from public, anon, authenticated;
+grant execute on function private.keep_endpoint_headers(uuid, jsonb) to service_role;
+
+-- They once were in the row that its readers see.
+do $$
+begin
+    perform private.keep_endpoint_headers(e.id, e.headers) from public.webhook_endpoints e
+    where e.headers <> private.header_names(e.headers);
+    update public.webhook_endpoints e set headers = private.header_names(e.headers)
+    where e.headers <> private.header_names(e.headers);
+end
+$$;
 
 -- Give a new endpoint its secret and its state.
 create or replace function private.furnish_endpoint(p_endpoint uuid, p_secret text) returns void
@@ -2267,12 +2307,13 @@ begin
     end if;
     insert into public.webhook_endpoints (user_id, url, description, event_types, headers, rate_per_minute, concurrency,
         ordered, retry_schedule, disabled, disabled_reason, disabled_at)
-    select owner, e.url, e.description, e.event_types, coalesce(e.headers, '{}'), e.rate_per_minute, e.concurrency,
+    select owner, e.url, e.description, e.event_types, private.header_names(e.headers), e.rate_per_minute, e.concurrency,
         coalesce(e.ordered, false), e.retry_schedule, coalesce(e.disabled, false),
         case when e.disabled then 'owner' end, case when e.disabled then now() end
     from jsonb_populate_record(null::public.webhook_endpoints, endpoint) e
     returning * into made;
     perform private.furnish_endpoint(made.id, secret);
+    perform private.keep_endpoint_headers(made.id, coalesce(endpoint -> 'headers', '{}'));
     return jsonb_build_object('outcome', 'created', 'row', to_jsonb(made));
 end
 $$;
@@ -2293,10 +2334,14 @@ begin
     end if;
     wanted := jsonb_populate_record(found_one, change);
     update public.webhook_endpoints e
-    set url = wanted.url, description = wanted.description, event_types = wanted.event_types, headers = wanted.headers,
+    set url = wanted.url, description = wanted.description, event_types = wanted.event_types,
+        headers = private.header_names(wanted.headers),
         rate_per_minute = wanted.rate_per_minute, concurrency = wanted.concurrency, ordered = wanted.ordered,
         retry_schedule = wanted.retry_schedule, workflow = wanted.workflow
     where e.id = endpoint_id;
+    if change ->> 'headers' is not null then
+        perform private.keep_endpoint_headers(endpoint_id, change -> 'headers');
+    end if;
     if wanted.disabled and not found_one.disabled then
         perform private.disable_endpoint(endpoint_id, 'owner');
     elsif found_one.disabled and not wanted.disabled then
@@ -2820,7 +2865,10 @@ begin
         'deliveries', (
             select coalesce(jsonb_agg(jsonb_build_object(
                 'id', d.id, 'endpoint_id', e.id, 'webhook_id', d.webhook_id, 'event_type', d.event_type, 'url', e.url,
-                'headers', e.headers, 'payload', o.payload, 'attempt', d.attempts + 1, 'tries', q.tries,
+                'headers', (
+                    select coalesce(jsonb_object_agg(h.name, h.value), '{}') from private.endpoint_headers h where h.endpoint_id = e.id
+                ),
+                'payload', o.payload, 'attempt', d.attempts + 1, 'tries', q.tries,
                 'retry_schedule', coalesce(e.retry_schedule, '{4,8,10}'),
                 'is_risky', e.id = any(risky),
                 'secrets', (
@@ -4138,7 +4186,8 @@ revoke execute on function public.show_event(uuid) from public, anon, authentica
 grant execute on function public.show_event(uuid) to service_role;
 
 -- Make events due again, with all their retries; they keep their ids. What a worker has in hand is left to it,
--- and what has lost its body to its age cannot be handled any more.
+-- and what has lost its body to its age cannot be handled any more. What is not as it was when it was found (somebody else has had
+-- it replayed, or it was handled) is none of those that were meant.
 -- Returns how many there were.
 create or replace function public.replay_events(filter jsonb) returns integer
 language sql security invoker set search_path = '' as $$
@@ -4147,6 +4196,9 @@ language sql security invoker set search_path = '' as $$
         set state = 'received', effects = null, attempts_before = i.attempts, next_attempt_at = now(), finished_at = null
         from private.events_matching(filter, null, null) chosen
         where i.id = chosen.id and i.claim_id is null and i.pruned_at is null
+            -- Read again, and with the row's lock.
+            and (i.state, i.attempts, i.attempts_before, i.next_attempt_at, i.finished_at) is not distinct from
+                (chosen.state, chosen.attempts, chosen.attempts_before, chosen.next_attempt_at, chosen.finished_at)
         returning 1
     )
     select count(*)::integer from replayed
@@ -4183,7 +4235,7 @@ declare
     counts jsonb := '{}';
     n bigint;
 begin
-    update private.webhook_inbox i set body = '', headers = '{}', effects = null, pruned_at = now()
+    update private.webhook_inbox i set body = '', headers = '{}', effects = null, last_error = null, pruned_at = now()
     -- Arrays, and one bound on the time: so the indexes serve whatever the numbers are.
     where i.id = any(array(
         select o.id from private.webhook_inbox o
@@ -4394,8 +4446,12 @@ alter table private.webhook_minutes enable row level security;
 grant select, insert, update, delete on private.process_reports to service_role;
 grant select, insert, update, delete on private.webhook_minutes to service_role;
 
+-- What was told from ahead before it was left out.
+delete from private.webhook_minutes m where m.minute > now() + interval '1 day';
+
 -- Take a process's report: {process_id, kind, host, started_at, facts, minutes: [{minute, source, and the counts}], ended?}. A
--- process that has ended as it should is forgotten; its counts stay.
+-- process that has ended as it should is forgotten; its counts stay. Whose clock is ahead has its minutes left out until they have
+-- come: they would count as the latest until then. The same of its start, or it would stand for those that have ended.
 create or replace function public.report_process(report jsonb) returns void
 language plpgsql security invoker set search_path = '' as $$
 begin
@@ -4404,7 +4460,7 @@ begin
     else
         insert into private.process_reports as r (process_id, kind, host, started_at, facts)
         values (
-            (report ->> 'process_id')::uuid, report ->> 'kind', report ->> 'host', (report ->> 'started_at')::timestamptz,
+            (report ->> 'process_id')::uuid, report ->> 'kind', report ->> 'host', least((report ->> 'started_at')::timestamptz, now()),
             coalesce(report -> 'facts', '{}')
         )
         on conflict (process_id) do update set reported_at = now(), facts = excluded.facts;
@@ -4414,10 +4470,11 @@ begin
         rejected, unauthentic, throttled, unavailable, retried, seconds, buckets, last_at)
     select told.minute, told.source, (report ->> 'process_id')::uuid, told.received, told.duplicates, told.failed,
         told.deferred, told.spooled, told.rejected, told.unauthentic, told.throttled, told.unavailable, coalesce(told.retried, 0),
-        told.seconds, told.buckets, told.last_at
+        told.seconds, told.buckets, least(told.last_at, told.minute + interval '1 minute')
     from jsonb_to_recordset(coalesce(report -> 'minutes', '[]')) as told (minute timestamptz, source text, received integer,
         duplicates integer, failed integer, deferred integer, spooled integer, rejected integer, unauthentic integer,
         throttled integer, unavailable integer, retried integer, seconds double precision, buckets integer[], last_at timestamptz)
+    where told.minute <= now() + interval '1 minute'
     order by told.minute, told.source
     on conflict (minute, source, process_id) do update
     set received = excluded.received, duplicates = excluded.duplicates, failed = excluded.failed,
@@ -4499,11 +4556,16 @@ revoke execute on function public.webhook_statistics(timestamptz, integer, doubl
 grant execute on function public.webhook_statistics(timestamptz, integer, double precision[]) to service_role;
 
 -- The same of what is the caller's: {calls: [{source, n, bucket, received}], deliveries}. Of their events they see what came, not
--- how often it failed. Row-level security decides; the conditions only name the same rows sooner.
+-- how often it failed. Row-level security decides; the conditions only name the same rows sooner. Who is signed in may call it by
+-- themselves: steps of a minute or more, 200 of them at most, and no more bounds than the service has; 22023 for anything else.
 create or replace function public.my_webhook_statistics(since timestamptz, step_seconds integer, bounds double precision[])
 returns jsonb
 language plpgsql stable security invoker set search_path = '' set plan_cache_mode = 'force_custom_plan' as $$
 begin
+    if (step_seconds between 60 and 86400 and since >= now() - 200 * make_interval(secs => step_seconds)
+        and array_ndims(bounds) = 1 and cardinality(bounds) <= 32) is not true then
+        raise exception using errcode = '22023', message = 'Steps of 60 to 86400 seconds, 200 at most, and 1 to 32 bounds are wanted.';
+    end if;
     return jsonb_build_object(
         'calls', (
             select coalesce(jsonb_agg(to_jsonb(come)), '[]') from (
@@ -4546,16 +4608,24 @@ $$;
 revoke execute on function public.webhook_senders(text[], timestamptz) from public, anon, authenticated;
 grant execute on function public.webhook_senders(text[], timestamptz) to service_role;
 
--- The kind of an error: its last line, without ids, numbers and what is quoted, so that the same fault counts as one.
+-- The kind of an error: its last line, without ids, numbers and what is quoted, so that the same fault counts as one. Quoted names of
+-- what belongs to the database stay: they are nobody's words.
 create or replace function private.error_kind(p_error text) returns text
 language plpgsql immutable set search_path = '' as $$
 declare
     line text := regexp_replace(btrim(right(p_error, 4000), E' \t\r\n'), '^.*\n', '');
 begin
+    -- A name stands between two signs of its own until all else that is quoted is gone.
+    line := regexp_replace(
+        translate(line, E'\x01\x02', ''),
+        '\m(constraint|relation|column|table|index|function|type|trigger|policy|schema) "([A-Za-z_][A-Za-z0-9_]{0,62})"',
+        E'\\1 \x01\\2\x02', 'g'
+    );
     line := regexp_replace(line, '"[^"]*"', '"…"', 'g');
     line := regexp_replace(line, '(?<![[:alnum:]])''[^'']*''(?![[:alnum:]])', '''…''', 'g');
-    line := regexp_replace(line, '[[:alnum:]_-]*[0-9][[:alnum:]_-]*', '#', 'g');
-    return left(regexp_replace(line, '#([.:,/]#)+', '#', 'g'), 300);
+    line := regexp_replace(line, E'(?<![\x01[:alnum:]_-])[[:alnum:]_-]*[0-9][[:alnum:]_-]*', '#', 'g');
+    line := regexp_replace(line, '#([.:,/]#)+', '#', 'g');
+    return left(translate(line, E'\x01\x02', '""'), 300);
 end
 $$;
 revoke execute on function private.error_kind(text) from public, anon, authenticated;
@@ -4628,6 +4698,8 @@ create table if not exists private.realtime_reading (
     changes bigint not null,
     read_at timestamptz not null
 );
+alter table private.realtime_reading add column if not exists unpublished bigint not null default 0;
+comment on column private.realtime_reading.unpublished is 'Changes that the counters have or will have, and that were rolled back.';
 create table if not exists private.realtime_minutes (
     minute timestamptz primary key,
     changes bigint not null,
@@ -4655,6 +4727,31 @@ $$;
 revoke execute on function private.realtime_load() from public, anon, authenticated;
 grant execute on function private.realtime_load() to service_role;
 
+-- How many changes of published tables this session has counted and not yet told: the difference between two looks is what happened
+-- between them, rolled back or not.
+create or replace function private.counted_changes() returns bigint
+language sql volatile set search_path = '' as $$
+    select coalesce(sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del), 0)
+    from pg_stat_xact_user_tables s
+    join pg_publication_tables p on p.schemaname = s.schemaname and p.tablename = s.relname
+    where p.pubname = 'supabase_realtime'
+$$;
+revoke execute on function private.counted_changes() from public, anon, authenticated;
+grant execute on function private.counted_changes() to service_role;
+
+-- Say that so many changes were rolled back within this transaction: they are counted all the same, and Realtime carries none of them.
+create or replace function private.disregard_changes(p_changes bigint) returns void
+language plpgsql set search_path = '' as $$
+begin
+    if p_changes > 0 then
+        update private.realtime_reading set unpublished = unpublished + p_changes;
+        perform pg_stat_force_next_flush();
+    end if;
+end
+$$;
+revoke execute on function private.disregard_changes(bigint) from public, anon, authenticated;
+grant execute on function private.disregard_changes(bigint) to service_role;
+
 -- Read the counters of the published tables, and return realtime_load(). However many workers ask, every change is counted once:
 -- within five seconds of another's reading nothing is read.
 create or replace function public.measure_realtime() returns jsonb
@@ -4662,6 +4759,7 @@ language plpgsql security invoker set search_path = '' as $$
 declare
     last private.realtime_reading;
     total bigint;
+    published bigint;
     elapsed double precision;
 begin
     insert into private.realtime_reading (changes, read_at) values (0, 'epoch') on conflict (id) do nothing;
@@ -4674,11 +4772,13 @@ begin
     from pg_stat_user_tables s
     join pg_publication_tables p on p.schemaname = s.schemaname and p.tablename = s.relname
     where p.pubname = 'supabase_realtime';
-    update private.realtime_reading set changes = total, read_at = clock_timestamp();
+    published := greatest(total - last.changes - last.unpublished, 0);
+    update private.realtime_reading
+    set changes = total, read_at = clock_timestamp(), unpublished = greatest(last.unpublished - greatest(total - last.changes, 0), 0);
     -- After a pause nobody knows when they were; after a reset of the counters, or of the clock, how many.
     if elapsed between 5 and 60 and total >= last.changes then
         insert into private.realtime_minutes as m (minute, changes, seconds, peak)
-        values (date_trunc('minute', now()), total - last.changes, elapsed, (total - last.changes) / elapsed)
+        values (date_trunc('minute', now()), published, elapsed, published / elapsed)
         on conflict (minute) do update
         set changes = m.changes + excluded.changes, seconds = m.seconds + excluded.seconds, peak = greatest(m.peak, excluded.peak);
     end if;
@@ -4720,7 +4820,9 @@ create table if not exists private.incidents (
     opened_at timestamptz not null default now(),
     ended_at timestamptz
 );
-comment on column private.incidents.figures is 'The value that was found, and the threshold that it was judged by.';
+alter table private.incidents add column if not exists worst_detail text;
+comment on column private.incidents.detail is 'How it is; once it is over, how it was at its worst.';
+comment on column private.incidents.figures is 'The value that was found last, the worst of all, and the threshold that they were judged by.';
 create unique index if not exists incidents_open_key on private.incidents (name) where ended_at is null;
 create index if not exists incidents_began_at_idx on private.incidents (began_at desc);
 
@@ -4810,9 +4912,10 @@ revoke execute on function private.fallen_silent() from public, anon, authentica
 grant execute on function private.fallen_silent() to service_role;
 
 -- What there is to judge; only {next_outage} where somebody has read it within so many seconds. {read_at, next_outage, calls: [{source,
--- received, failed, rejected, unavailable, unauthentic, buckets}] of the last 10 minutes, unauthentic_before (source -> in 10 minutes of
--- the day before, on average), retried, retried_before (in the last 15 minutes; likewise), hours: calls_by_hour(), silent:
--- fallen_silent(), deliveries: {attempts, failed} of the last 15 minutes, operations: operations()}.
+-- received, failed, rejected, unavailable, unauthentic, buckets}] of the last 10 minutes, calls_now (the same of this minute and the one
+-- before), unauthentic_before (source -> in 10 minutes of the day before, on average), retried, retried_now, retried_before (in the last
+-- 15 minutes; likewise), hours: calls_by_hour(), silent: fallen_silent(), deliveries: {attempts, failed} of the last 15 minutes and
+-- {attempts_now, failed_now} of the last three, operations: operations()}.
 create or replace function public.read_alerts(every_seconds double precision) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -4833,6 +4936,10 @@ begin
             select coalesce(jsonb_agg(to_jsonb(c)), '[]')
             from private.count_minutes(date_trunc('minute', now()) - interval '10 minutes') c
         ),
+        'calls_now', (
+            select coalesce(jsonb_agg(to_jsonb(c)), '[]')
+            from private.count_minutes(date_trunc('minute', now()) - interval '1 minute') c
+        ),
         'unauthentic_before', (
             select coalesce(jsonb_object_agg(before.source, before.average), '{}') from (
                 select m.source, sum(m.unauthentic) / 144.0 as average from private.webhook_minutes m
@@ -4843,6 +4950,10 @@ begin
         'retried', (
             select coalesce(sum(m.retried), 0) from private.webhook_minutes m where m.minute >= now() - interval '15 minutes'
         ),
+        'retried_now', (
+            select coalesce(sum(m.retried), 0) from private.webhook_minutes m
+            where m.minute >= date_trunc('minute', now()) - interval '1 minute'
+        ),
         'retried_before', (
             select coalesce(sum(m.retried) / 96.0, 0) from private.webhook_minutes m
             where m.minute >= now() - interval '1455 minutes' and m.minute < now() - interval '15 minutes'
@@ -4850,7 +4961,11 @@ begin
         'hours', private.calls_by_hour(),
         'silent', private.fallen_silent(),
         'deliveries', (
-            select jsonb_build_object('attempts', count(*), 'failed', count(*) filter (where a.error is not null))
+            select jsonb_build_object(
+                'attempts', count(*), 'failed', count(*) filter (where a.error is not null),
+                'attempts_now', count(*) filter (where a.attempted_at > now() - interval '3 minutes'),
+                'failed_now', count(*) filter (where a.attempted_at > now() - interval '3 minutes' and a.error is not null)
+            )
             from public.delivery_attempts a where a.attempted_at > now() - interval '15 minutes'
         ),
         'operations', public.operations()
@@ -4862,7 +4977,8 @@ grant execute on function public.read_alerts(double precision) to service_role;
 
 -- Say what a reading comes to: {read_at, targets (who is told), keep_days, verdicts: [{name, state (wrong, right, or unsure: neither
 -- wrong enough to begin with nor right enough to end), hold_seconds, clear_seconds, severity, title, detail, figures}]}. What is wrong
--- for hold_seconds is an incident, until it is right for clear_seconds; what is not named is right. Out: {began, ended}: their names.
+-- for hold_seconds is an incident, until it is right for clear_seconds; what is not named is right. While it lasts it tells how it is,
+-- and in the end how it was at its worst. Out: {began, ended}: their names.
 create or replace function public.judge_alerts(judgement jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -4888,8 +5004,19 @@ begin
             right_since = case when excluded.right_since is not null then coalesce(s.right_since, excluded.right_since) end,
             clear_seconds = excluded.clear_seconds;
 
-        insert into private.incidents (name, severity, title, detail, figures, began_at)
-        select s.name, verdict ->> 'severity', verdict ->> 'title', verdict ->> 'detail', verdict -> 'figures', s.wrong_since
+        update private.incidents i
+        set detail = verdict ->> 'detail',
+            figures = (verdict -> 'figures') || jsonb_build_object('worst', greatest(
+                (verdict #>> '{figures,value}')::double precision, (i.figures ->> 'worst')::double precision
+            )),
+            worst_detail = case when (verdict #>> '{figures,value}')::double precision
+                < (i.figures ->> 'worst')::double precision then i.worst_detail else verdict ->> 'detail' end
+        where i.name = verdict ->> 'name' and i.ended_at is null and verdict ->> 'state' <> 'right'
+            and (i.detail, i.figures -> 'value') is distinct from (verdict ->> 'detail', verdict #> '{figures,value}');
+
+        insert into private.incidents (name, severity, title, detail, worst_detail, figures, began_at)
+        select s.name, verdict ->> 'severity', verdict ->> 'title', verdict ->> 'detail', verdict ->> 'detail',
+            (verdict -> 'figures') || jsonb_build_object('worst', verdict #> '{figures,value}'), s.wrong_since
         from private.alert_signs s
         where s.name = verdict ->> 'name'
             and s.wrong_since <= now() - make_interval(secs => (verdict ->> 'hold_seconds')::double precision)
@@ -4906,7 +5033,8 @@ begin
     where s.name not in (select v.value ->> 'name' from jsonb_array_elements(judgement -> 'verdicts') v)
         and (s.wrong_since is not null or s.right_since is null);
     for incident in
-        update private.incidents i set ended_at = s.right_since from private.alert_signs s
+        update private.incidents i set ended_at = s.right_since, detail = coalesce(i.worst_detail, i.detail)
+        from private.alert_signs s
         where s.name = i.name and i.ended_at is null and s.right_since <= now() - make_interval(secs => s.clear_seconds)
         returning i.*
     loop
@@ -5000,7 +5128,7 @@ grant execute on function public.finish_notice(jsonb) to service_role;
 -- [{target, kind, sent_at, tries, last_error, given_up_at}]}].
 create or replace function public.list_incidents(most integer) returns jsonb
 language sql stable security invoker set search_path = '' as $$
-    select coalesce(jsonb_agg(to_jsonb(i) || jsonb_build_object('notices', (
+    select coalesce(jsonb_agg(to_jsonb(i) - 'worst_detail' || jsonb_build_object('notices', (
         select coalesce(jsonb_agg(jsonb_build_object(
             'target', n.target, 'kind', n.kind, 'sent_at', n.sent_at, 'tries', n.tries, 'last_error', n.last_error,
             'given_up_at', n.given_up_at
@@ -5018,6 +5146,9 @@ grant execute on function public.list_incidents(integer) to service_role;
 
 -- Erasing a person. What is to go is written down first, so that whoever is killed in the middle is followed by another.
 
+alter table private.webhook_inbox add column if not exists erased_at timestamptz;
+comment on column private.webhook_inbox.erased_at is 'When all but the key was removed, because the person it told of was.';
+
 -- What names things that were erased, as SHA-256: a late call about one of them is to bring nothing back.
 create table if not exists private.erased (
     mark bytea primary key,
@@ -5032,7 +5163,7 @@ create table if not exists private.erasures (
     counts jsonb not null default '{}'
 );
 
--- What is still to be erased: {kind: conversation, conversation_id?, ref?} | {kind: event, id, rename?} | {kind: row, table, key}.
+-- What is still to be erased: {kind: conversation, conversation_id?, ref?, source?} | {kind: event, id, rename?} | {kind: row, table, key}.
 create table if not exists private.erasure_items (
     id bigint generated always as identity primary key,
     erasure_id uuid not null references private.erasures (id) on delete cascade,
@@ -5070,12 +5201,12 @@ $$;
 revoke execute on function private.mark_of(text, text) from public, anon, authenticated;
 grant execute on function private.mark_of(text, text) to service_role;
 
--- What names the thing that a record is of, or belongs to. In: the record's key and values.
+-- What names the thing that a record is of, or belongs to; not its request_key, which whoever books can choose. In: the record's key and values.
 create or replace function private.names_of(p_told jsonb) returns setof text
 language sql immutable set search_path = '' as $$
     select p_told ->> name
     from unnest(array['call_sid', 'parent_call_sid', 'recording_sid', 'transcription_sid', 'transcription_key', 'message_sid',
-        'booking_key', 'rescheduled_from', 'request_key', 'stripe_id', 'payment_intent', 'invoice', 'subscription',
+        'booking_key', 'rescheduled_from', 'stripe_id', 'payment_intent', 'invoice', 'subscription',
         'notification_key']) name
     where p_told ->> name is not null
     union all
@@ -5096,7 +5227,8 @@ begin
     end if;
     if exists (
         select from private.erased e where e.mark in (
-            private.mark_of('conversation', p_conversation_id), private.mark_of('event', p_source || ':' || p_event_key)
+            private.mark_of('conversation', p_conversation_id), private.mark_of('talk', p_source || ':' || p_conversation_id),
+            private.mark_of('event', p_source || ':' || p_event_key)
         )
     ) then
         return true;
@@ -5115,21 +5247,22 @@ $$;
 revoke execute on function private.is_erased(text, text, text, jsonb) from public, anon, authenticated;
 grant execute on function private.is_erased(text, text, text, jsonb) to service_role;
 
--- Take note that a call came about something erased, without what it said.
+-- Take note that a call came about something erased, without what it said: its key and its type can name somebody too.
 create or replace function private.ignore_erased(p_event jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
     kept uuid;
 begin
-    -- A key that itself named the person is not to be stored again.
     if not exists (
         select from private.erased e
         where e.mark = private.mark_of('event', (p_event ->> 'source') || ':' || (p_event ->> 'event_key'))
+    ) and not exists (
+        select from private.webhook_inbox i where i.source = p_event ->> 'source' and i.event_key = p_event ->> 'event_key'
     ) then
         insert into private.webhook_inbox
-            (source, event_key, event_type, body, body_sha256, state, attempts, received_at, finished_at, pruned_at)
-        values (p_event ->> 'source', p_event ->> 'event_key', p_event ->> 'event_type', '', '', 'ignored', 1,
-            (p_event ->> 'received_at')::timestamptz, now(), now())
+            (source, event_key, event_type, body, body_sha256, state, attempts, received_at, finished_at, pruned_at, erased_at)
+        values (p_event ->> 'source', 'sha256:' || encode(sha256(convert_to(p_event ->> 'event_key', 'UTF8')), 'hex'), 'erased',
+            '', '', 'ignored', 1, (p_event ->> 'received_at')::timestamptz, now(), now(), now())
         on conflict (source, event_key) do nothing returning id into kept;
     end if;
     return jsonb_strip_nulls(jsonb_build_object(
@@ -5181,9 +5314,10 @@ begin
     update private.webhook_inbox i
     set body = '', body_sha256 = '', headers = '{}', effects = null, last_error = null, conversation_id = null, path = null,
         state = 'ignored', claim_id = null, next_attempt_at = null, pruned_at = coalesce(i.pruned_at, now()),
-        finished_at = coalesce(i.finished_at, now()),
-        event_key = case when p_rename then 'erased:' || i.id else i.event_key end
-    where i.id = p_event and (p_rename or i.pruned_at is null or i.body <> '' or i.conversation_id is not null);
+        finished_at = coalesce(i.finished_at, now()), erased_at = now(),
+        -- Senders of one's own choose it.
+        event_type = 'erased', event_key = case when p_rename then 'erased:' || i.id else i.event_key end
+    where i.id = p_event and (p_rename or i.erased_at is null);
     get diagnostics n = row_count;
     return private.add_counts(counts, case when n = 0 then '{}' else jsonb_build_object('private.webhook_inbox', n) end);
 end
@@ -5286,6 +5420,39 @@ $$;
 revoke execute on function private.erase_conversation(text, uuid) from public, anon, authenticated;
 grant execute on function private.erase_conversation(text, uuid) to service_role;
 
+-- Erase what one source of one's own has told of a conversation that it names itself: others may mean another by that name.
+create or replace function private.erase_talk(p_conversation_id text, p_source text) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    theirs constant text := format('conversation_id = $1 and source = %L', p_source);
+    counts jsonb := '{}';
+    event uuid;
+    step record;
+begin
+    perform private.lock_conversation(p_conversation_id);
+    insert into private.erased (mark) values (private.mark_of('talk', p_source || ':' || p_conversation_id))
+    on conflict do nothing;
+    for event in
+        select i.id from private.webhook_inbox i where i.conversation_id = p_conversation_id and i.source = p_source order by i.seq
+    loop
+        counts := private.add_counts(counts, private.erase_event(event, false));
+    end loop;
+    for step in
+        select * from (values
+            ('private.record_facts', '(record_table, key) in (select ''received_messages'', jsonb_build_object('
+                '''source'', m.source, ''message_id'', m.message_id) from public.received_messages m where ' || theirs || ')'),
+            ('public.received_messages', theirs),
+            ('public.processed_webhook_events', theirs)
+        ) as steps (place, condition)
+    loop
+        counts := private.add_counts(counts, private.erase_where(step.place, step.condition, p_conversation_id, null));
+    end loop;
+    return counts;
+end
+$$;
+revoke execute on function private.erase_talk(text, text) from public, anon, authenticated;
+grant execute on function private.erase_talk(text, text) to service_role;
+
 -- The tables that are searched for a person, and whose rows may go one by one.
 create or replace function private.searched_places() returns text[]
 language sql immutable set search_path = '' as $$
@@ -5348,7 +5515,8 @@ grant execute on function private.erase_row(text, jsonb) to service_role;
 create or replace function private.erase_item(p_item jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 begin
-    return case p_item ->> 'kind'
+    return case p_item ->> 'kind' || case when p_item ? 'source' then ' of a source' else '' end
+        when 'conversation of a source' then private.erase_talk(p_item ->> 'conversation_id', p_item ->> 'source')
         when 'conversation' then private.erase_conversation(p_item ->> 'conversation_id', (p_item ->> 'ref')::uuid)
         when 'event' then private.erase_event((p_item ->> 'id')::uuid, coalesce((p_item ->> 'rename')::boolean, false))
         else private.erase_row(p_item ->> 'table', p_item -> 'key')
@@ -5364,6 +5532,7 @@ language plpgsql security invoker set search_path = '' as $$
 declare
     item jsonb;
     counts jsonb := '{}';
+    counted bigint := private.counted_changes();
 begin
     begin
         for item in select * from jsonb_array_elements(items) loop
@@ -5373,6 +5542,7 @@ begin
     exception when sqlstate 'ER000' then
         null;
     end;
+    perform private.disregard_changes(private.counted_changes() - counted);
     return counts;
 end
 $$;
@@ -5391,8 +5561,9 @@ begin
     insert into private.erased (mark)
     select private.mark_of('record', n.value) from jsonb_array_elements_text(names) n
     union
-    select private.mark_of('conversation', i.value ->> 'conversation_id') from jsonb_array_elements(items) i
-    where i.value ->> 'conversation_id' is not null
+    select case when i.value ? 'source' then private.mark_of('talk', (i.value ->> 'source') || ':' || (i.value ->> 'conversation_id'))
+        else private.mark_of('conversation', i.value ->> 'conversation_id') end
+    from jsonb_array_elements(items) i where i.value ->> 'conversation_id' is not null
     on conflict do nothing;
     return begun;
 end
@@ -5424,6 +5595,25 @@ end
 $$;
 revoke execute on function public.continue_erasures(integer) from public, anon, authenticated;
 grant execute on function public.continue_erasures(integer) to service_role;
+
+-- Forget that something of this name was erased: what comes about it from now on is kept. Out: how many marks there were.
+create or replace function public.lift_erasure(name text) returns integer
+language plpgsql security invoker set search_path = '' as $$
+declare
+    n integer;
+begin
+    delete from private.erased e where e.mark = any(array(
+        select private.mark_of(kind, lift_erasure.name) from unnest(array['conversation', 'record', 'event']) kind
+        union all
+        select private.mark_of('talk', s.source || ':' || lift_erasure.name)
+        from (select distinct i.source from private.webhook_inbox i) s
+    ));
+    get diagnostics n = row_count;
+    return n;
+end
+$$;
+revoke execute on function public.lift_erasure(text) from public, anon, authenticated;
+grant execute on function public.lift_erasure(text) to service_role;
 
 -- Folders of Storage that are due to be emptied, given out for five minutes. Out: a JSON array of {id, bucket, folder}.
 create or replace function public.claim_erased_files(most integer) returns jsonb
@@ -5457,61 +5647,101 @@ $$;
 revoke execute on function public.finish_erased_files(bigint, text) from public, anon, authenticated;
 grant execute on function public.finish_erased_files(bigint, text) to service_role;
 
--- The rows in which a pattern occurs, table by table and block by block, for so many seconds. The pattern may find too much: the
--- caller looks closer. In: the place to go on from, the first being 1 and 0. Out: {rows: [{table, row}], a `body` in base64,
--- next: {place, block}, null at the end}.
-create or replace function public.search_rows(pattern text, place integer, block bigint, seconds double precision) returns jsonb
+-- The columns of a table's primary key, in its order, each with its type.
+create or replace function private.key_of(p_table text) returns table (name text, type text)
+language sql stable set search_path = '' as $$
+    select a.attname::text, format_type(a.atttypid, null)
+    from pg_index i cross join unnest(i.indkey::smallint[]) with ordinality k (attnum, n)
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+    where i.indrelid = p_table::regclass and i.indisprimary order by k.n
+$$;
+revoke execute on function private.key_of(text) from public, anon, authenticated;
+grant execute on function private.key_of(text) to service_role;
+
+-- The query for the rows of a table after a key in which a pattern ($1) occurs, so many as may be read without looking at the
+-- time: 200 at most, and a megabyte, or one that is larger. By the key, since a row that is rewritten meanwhile keeps that, and
+-- not its place on the disk. Of what holds bodies only the columns that can name somebody are searched: a row as JSON would
+-- have its body in hexadecimal. Out: {rows: [{table, row}], last: the key of the last one that was looked at, null for none}.
+create or replace function private.search_query(p_table text, p_after jsonb) returns text
+language sql stable set search_path = '' as $$
+    with keys as (select string_agg(format('t.%I', k.name), ', ') as names, string_agg(format('t.%I desc', k.name), ', ') as backwards,
+        string_agg(format('t.%I::text', k.name), ', ') as texts,
+        string_agg(format('%L::%s', p_after ->> (k.n - 1)::integer, k.type), ', ' order by k.n) as bound
+        from (select x.*, row_number() over () as n from private.key_of(p_table) x) k
+    ), cols (cells, size) as (
+        select string_agg(case when a.atttypid = 'bytea'::regtype
+            then format('translate(encode(t.%1$I, ''base64''), E''\n'', '''') as %1$I', a.attname) else format('t.%I', a.attname) end, ', ') as cells,
+        -- What a value takes unpacked is told for texts and bytes alone; the others pack well.
+        string_agg(format(case when a.atttypid in ('bytea'::regtype, 'text'::regtype)
+            then 'coalesce(octet_length(t.%I), 0)' else 'coalesce(pg_column_size(t.%I), 0) * 8' end, a.attname), ' + ')
+            filter (where a.attlen = -1) as size
+        from pg_attribute a where a.attrelid = p_table::regclass and a.attnum > 0 and not a.attisdropped
+    )
+    select format(
+        'with ahead as materialized (select t.* from %1$s t %2$s order by %3$s limit 200), '
+        'measured as (select t.*, row_number() over w as searched_n, sum(%4$s) over w as searched_bytes '
+        'from ahead t window w as (order by %3$s)), '
+        'taken as materialized (select * from measured where searched_n = 1 or searched_bytes <= 1000000) '
+        'select jsonb_build_object(''rows'', (select coalesce(jsonb_agg(jsonb_build_object(''table'', %5$L, '
+        '''row'', (select to_jsonb(r) from (select %6$s) r))), ''[]'') from taken t where %7$s ~* $1), '
+        '''last'', (select jsonb_build_array(%8$s) from taken t order by %9$s limit 1))',
+        p_table, case when p_after is null then '' else format('where (%s) > (%s)', keys.names, keys.bound) end, keys.names,
+        cols.size, p_table, cols.cells,
+        case p_table
+            when 'private.webhook_inbox' then 'concat_ws(E''\n'', t.event_key, t.event_type, t.path, t.conversation_id, t.headers, '
+                't.effects, t.last_error, private.body_text(t.body))'
+            when 'private.rejected_events' then 'concat_ws(E''\n'', t.path, t.reason, t.headers, private.body_text(t.body))'
+            else format('(select to_jsonb(r) from (select %s) r)::text', cols.cells)
+        end,
+        keys.texts, keys.backwards
+    ) from keys, cols
+$$;
+revoke execute on function private.search_query(text, jsonb) from public, anon, authenticated;
+grant execute on function private.search_query(text, jsonb) to service_role;
+
+-- The rows in which a pattern occurs, table by table in the order of their keys, for so many seconds and 4 MB or a little more.
+-- The pattern may find too much: the caller looks closer. In: the place to go on from, the first being 1 and null. Out: {rows:
+-- [{table, row}], a `body` in base64, next: {place, after}, null at the end}.
+drop function if exists public.search_rows(text, integer, bigint, double precision);
+drop function if exists private.search_query(text);
+create or replace function public.search_rows(pattern text, place integer, after jsonb, seconds double precision) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
-    step constant integer := 16;
     places constant text[] := private.searched_places();
-    until constant timestamptz := now() + make_interval(secs => seconds);
-    here bigint := block;
-    blocks bigint;
-    found_rows jsonb := '[]';
-    more jsonb;
+    until constant timestamptz := clock_timestamp() + make_interval(secs => seconds);
+    here jsonb := nullif(after, 'null');
+    step jsonb;
+    found_rows jsonb[] := '{}';
+    bytes bigint := 0;
 begin
     for n in place .. array_length(places, 1) loop
-        blocks := pg_relation_size(places[n]::regclass) / current_setting('block_size')::bigint;
-        while here < blocks loop
-            if clock_timestamp() >= until or jsonb_array_length(found_rows) >= 200 then
-                return jsonb_build_object('rows', found_rows, 'next', jsonb_build_object('place', n, 'block', here));
+        loop
+            if clock_timestamp() >= until or bytes > 4000000 then
+                return jsonb_build_object('rows', to_jsonb(found_rows), 'next', jsonb_build_object('place', n, 'after', here));
             end if;
-            execute private.search_query(places[n]) using format('(%s,0)', here)::tid, format('(%s,0)', here + step)::tid, pattern into more;
-            found_rows := found_rows || more;
-            here := here + step;
+            execute private.search_query(places[n], here) using pattern into step;
+            here := nullif(step -> 'last', 'null');
+            exit when here is null;
+            if step -> 'rows' <> '[]' then
+                found_rows := found_rows || array(select jsonb_array_elements(step -> 'rows'));
+                bytes := bytes + octet_length(step::text);
+            end if;
         end loop;
-        here := 0;
     end loop;
-    return jsonb_build_object('rows', found_rows, 'next', null);
+    return jsonb_build_object('rows', to_jsonb(found_rows), 'next', null);
 end
 $$;
-revoke execute on function public.search_rows(text, integer, bigint, double precision) from public, anon, authenticated;
-grant execute on function public.search_rows(text, integer, bigint, double precision) to service_role;
+revoke execute on function public.search_rows(text, integer, jsonb, double precision) from public, anon, authenticated;
+grant execute on function public.search_rows(text, integer, jsonb, double precision) to service_role;
 
--- The query for rows of a table between two places on the disk in which a pattern occurs. Of what holds bodies only the columns
--- that can name somebody are read: a row as JSON has its body in hexadecimal.
-create or replace function private.search_query(p_table text) returns text
-language sql immutable set search_path = '' as $$
-    select format(
-        'select coalesce(jsonb_agg(jsonb_build_object(''table'', %L, ''row'', %s)), ''[]'') '
-        'from %s t where t.ctid >= $1 and t.ctid < $2 and %s ~* $3',
-        p_table,
-        case when p_table in ('private.webhook_inbox', 'private.rejected_events')
-            then 'to_jsonb(t) || jsonb_build_object(''body'', translate(encode(t.body, ''base64''), E''\n'', ''''))'
-            else 'to_jsonb(t)'
-        end,
-        p_table,
-        case p_table
-            when 'private.webhook_inbox' then
-                'concat_ws(E''\n'', t.event_key, t.conversation_id, t.headers, t.effects, t.last_error, private.body_text(t.body))'
-            when 'private.rejected_events' then 'concat_ws(E''\n'', t.reason, t.headers, private.body_text(t.body))'
-            else 'to_jsonb(t)::text'
-        end
-    )
+-- The endpoints in whose settings a pattern occurs; it may find too much. They are their owners' and not erased. Out: an array of rows.
+create or replace function public.search_endpoints(pattern text) returns jsonb
+language sql security invoker set search_path = '' as $$
+    select coalesce(jsonb_agg(to_jsonb(e) order by e.created_at), '[]')
+    from public.webhook_endpoints e where to_jsonb(e)::text ~* pattern
 $$;
-revoke execute on function private.search_query(text) from public, anon, authenticated;
-grant execute on function private.search_query(text) to service_role;
+revoke execute on function public.search_endpoints(text) from public, anon, authenticated;
+grant execute on function public.search_endpoints(text) to service_role;
 
 -- The accounts with an address or number. It reads what only Auth may.
 create or replace function private.accounts_with(p_email text, p_phone text) returns setof uuid
@@ -5523,13 +5753,13 @@ revoke execute on function private.accounts_with(text, text) from public, anon, 
 grant execute on function private.accounts_with(text, text) to service_role;
 
 -- The conversations of a name (the sender's id, or our row's), or of the accounts with an address or number. Out: a JSON array
--- of {conversation_id, ref}; and whether a number is one of ours.
+-- of {conversation_id, ref, user_id}; and whether a number is one of ours.
 create or replace function public.find_conversations(name text, email text, phone text) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 begin
     return jsonb_build_object(
         'conversations', (
-            select coalesce(jsonb_agg(jsonb_build_object('conversation_id', c.conversation_id, 'ref', c.id)), '[]')
+            select coalesce(jsonb_agg(jsonb_build_object('conversation_id', c.conversation_id, 'ref', c.id, 'user_id', c.user_id)), '[]')
             from public.conversations c
             where c.conversation_id = name or c.id::text = lower(name)
                 or c.user_id in (select private.accounts_with(find_conversations.email, find_conversations.phone))
@@ -5540,6 +5770,19 @@ end
 $$;
 revoke execute on function public.find_conversations(text, text, text) from public, anon, authenticated;
 grant execute on function public.find_conversations(text, text, text) to service_role;
+
+-- The rows of conversations, each by its sender's id or our row's. Out: a JSON array of {conversation_id, ref, user_id}.
+create or replace function public.conversations_named(names jsonb) returns jsonb
+language sql stable security invoker set search_path = '' as $$
+    select coalesce(jsonb_agg(jsonb_build_object('conversation_id', c.conversation_id, 'ref', c.id, 'user_id', c.user_id)), '[]')
+    from public.conversations c
+    where c.conversation_id = any(array(select jsonb_array_elements_text(names)))
+        or c.id = any(array(
+            select n::uuid from jsonb_array_elements_text(names) n where n ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+        ))
+$$;
+revoke execute on function public.conversations_named(jsonb) from public, anon, authenticated;
+grant execute on function public.conversations_named(jsonb) to service_role;
 
 -- 76_operations.sql
 
@@ -5681,4 +5924,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is 'd6cd0a98500d';
+comment on function public.describe_schema() is 'cfcd265385a3';

@@ -137,6 +137,12 @@ def test_the_published_code_loads(published: Path) -> None:
     ]
 
 
+def test_the_hooks_are_for_the_browser_where_servers_render(published: Path) -> None:
+    hooks = published / "node_modules" / "@convohooks" / "client" / "dist" / "react.js"
+
+    assert hooks.read_text().startswith('"use client";')
+
+
 def test_the_package_has_no_dependencies() -> None:
     package = json.loads((CLIENT / "package.json").read_text())
 

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 from services.local.stack import LocalStack
 from tests.client.rows import say
 from tests.client_package import run_node
-from tests.e2e.accounts import Account
+from tests.e2e.accounts import Account, create_account
 from tests.e2e.rows import create_conversation
 
 IN_TIME = 15_000
@@ -185,3 +185,38 @@ def test_who_signs_out_leaves_nothing_on_the_page_and_finds_it_again(
 
     shows(page, "mine")
     expect(page.locator("#status")).to_have_text("live", timeout=IN_TIME)
+
+
+def test_an_error_goes_away_when_reads_work(open_page: Open, conversation: str) -> None:
+    page = open_page(conversation)
+    expect(page.locator("#status")).to_have_text("live", timeout=IN_TIME)
+    page.evaluate(
+        "new MutationObserver(() => (window.wasShown ||= error.textContent))"
+        ".observe(document.body, { subtree: true, childList: true, characterData: true })"
+    )
+
+    page.evaluate("refused.count = 1")
+
+    page.wait_for_function("window.wasShown === 'refused'")
+    expect(page.locator("#error")).to_have_text("", timeout=IN_TIME)
+    expect(page.locator("#status")).to_have_text("live")
+
+
+def test_the_next_person_sees_nothing_of_the_last_ones_not_even_for_a_moment(
+    open_page: Open, conversation: str, owner: Account, stack: LocalStack
+) -> None:
+    page = open_page(conversation)
+    expect(page.locator("#name")).to_have_text("Demo", timeout=IN_TIME)
+    turn(page, conversation=None)
+    page.wait_for_function("client.getChannels().length === 0")
+    other = create_account(stack, "next")
+    page.evaluate(
+        "([email, password]) => client.auth.signInWithPassword({ email, password })",
+        [other.email, other.password],
+    )
+    page.evaluate("rendered.length = 0")
+
+    turn(page, conversation=conversation)
+
+    expect(page.locator("#status")).to_have_text("live", timeout=IN_TIME)
+    assert set(page.evaluate("rendered")) == {""}

@@ -120,3 +120,51 @@ def test_what_nobody_listens_to_is_not_read(
     tables = {url.partition("/rest/v1/")[2].partition("?")[0] for url in live.do("requests")}
 
     assert tables - {""} == {"processed_webhook_events"}
+
+
+def test_a_conversation_that_is_gone_and_made_again_is_told(
+    live: Watcher, conversation: str, owner: Account, db: psycopg.Connection
+) -> None:
+    db.execute("update public.conversations set status = 'active'")
+    live.wait_until(lambda: live.last("onConversation")["status"] == "active")
+    db.execute("delete from public.conversations where conversation_id = %s", [conversation])
+    live.do("refresh", 1)
+    assert live.last("onConversation") is None
+
+    db.execute(
+        "insert into public.conversations (conversation_id, user_id, conversation_name)"
+        " values (%s, %s, 'Again')",
+        [conversation, owner.id],
+    )
+
+    live.wait_until(lambda: (live.last("onConversation") or {}).get("conversation_name") == "Again")
+
+
+def test_a_conversation_that_is_made_again_at_once_is_told(
+    live: Watcher, conversation: str, owner: Account, db: psycopg.Connection
+) -> None:
+    db.execute("update public.conversations set status = 'active'")
+    live.wait_until(lambda: live.last("onConversation")["status"] == "active")
+
+    with db.transaction():
+        db.execute("delete from public.conversations where conversation_id = %s", [conversation])
+        db.execute(
+            "insert into public.conversations (conversation_id, user_id, conversation_name)"
+            " values (%s, %s, 'Again')",
+            [conversation, owner.id],
+        )
+
+    live.wait_until(lambda: live.last("onConversation")["conversation_name"] == "Again")
+
+
+def test_a_conversation_that_is_no_longer_the_persons_is_gone(
+    live: Watcher, conversation: str, db: psycopg.Connection
+) -> None:
+    live.wait_until(lambda: live.last("onConversation") is not None)
+
+    db.execute(
+        "update public.conversations set user_id = null where conversation_id = %s", [conversation]
+    )
+    live.do("refresh", 1)
+
+    assert live.calls("onConversation")[-1] == [None]

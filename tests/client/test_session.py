@@ -11,6 +11,7 @@ from services.local.stack import LocalStack
 from tests.client.conftest import Watch
 from tests.client.rows import say
 from tests.e2e.accounts import Account, create_account
+from tests.e2e.rows import create_conversation
 
 
 def token(stack: LocalStack, account: Account, seconds: int) -> str:
@@ -93,3 +94,23 @@ def test_a_watch_that_begins_before_the_sign_in_becomes_live_with_it(
     live.wait_live()
     say(db, conversation, "after")
     live.wait_until(lambda: live.said() == ["before", "after"])
+
+
+def test_the_token_of_another_person_ends_the_watch(
+    watcher: Watch, owner: Account, conversation: str, stack: LocalStack, db: psycopg.Connection
+) -> None:
+    live = watcher(tokens=True)
+    live.do("setToken", token(stack, owner, 600))
+    live.watch("watchEvents", timing={"live": 300})
+    live.wait_live()
+    say(db, conversation, "for the owner")
+    live.wait_until(lambda: live.said() == ["for the owner"])
+
+    other = create_account(stack, "next")
+    live.do("setToken", token(stack, other, 600))
+
+    live.wait_until(lambda: live.last("onStatus") == "stopped")
+    say(db, create_conversation(db, other.id), "for the next")
+    live.do("refresh", 1)
+    assert live.said() == ["for the owner"]
+    assert live.do("left") == [0, 0]

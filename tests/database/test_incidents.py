@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 from services.database import Database
 from services.errors import Unavailable
 from services.local.stack import LocalStack
-from services.notifier.messages import Message
+from services.notifier.messages import Message, as_json
 from services.notifier.note import Note
 from services.notifier.notifier import Notifier
 from services.notifier.outage import NAME, STEADY, Outage
@@ -151,12 +151,37 @@ def test_beginning_and_end_are_told_once_and_what_was_said_is_in_neither(
     assert ear.told == other.told == [("began", "dead_letters"), ("ended", "dead_letters")]
     began, ended = ear.heard
     assert began.incident["detail"].startswith("3 events have failed too often")
-    assert began.incident["figures"] == {"value": 3, "threshold": 3}
+    assert began.incident["figures"] == {"value": 3, "threshold": 3, "worst": 3}
     assert (began.incident["ended_at"], ended.incident["id"]) == (None, began.incident["id"])
     assert ended.incident["ended_at"] > began.incident["began_at"]
     assert "what a caller said" not in str(ear.heard)
     [listed] = incidents(database)
     assert [notice["sent_at"] is not None for notice in listed["notices"]] == [True] * 4
+
+
+def test_while_it_lasts_it_tells_how_it_is_and_in_the_end_how_bad_it_was(
+    db: psycopg.Connection, database: Database, dead: Callable[[int], None]
+) -> None:
+    ear = Ear()
+    watch = notifier(database, ear)
+    seen = []
+
+    for count in (4, 64, 5):
+        dead(count)
+        watch.work()
+        [open_one] = incidents(database)
+        seen.append((open_one["detail"][:2], open_one["figures"]["value"]))
+    db.execute("update private.incidents set began_at = now() - interval '14 minutes'")
+    dead(0)
+    watch.work()
+
+    assert seen == [("4 ", 4), ("64", 64), ("5 ", 5)]
+    ended = as_json(ear.heard[1])["data"]
+    assert ended["detail"] == (
+        "It is over, after 14 minutes. At its worst: "
+        "64 events have failed too often and wait for somebody."
+    )
+    assert (ended["worst"], incidents(database)[0]["detail"][:2]) == (64, "64")
 
 
 def test_a_value_at_the_threshold_does_not_come_and_go(
@@ -256,15 +281,15 @@ def test_what_is_soon_right_again_is_no_incident(
 
     attempts(db, failed=30)
     watch.work()
-    sign("299 seconds")
+    sign("239 seconds")
     watch.work()
     assert ear.told == []
 
-    sign("301 seconds")
+    sign("241 seconds")
     watch.work()
     assert ear.told == [("began", "deliveries_failing")]
     began_at = datetime.fromisoformat(ear.heard[0].incident["began_at"])
-    assert timedelta(seconds=300) < datetime.now(UTC) - began_at < timedelta(seconds=400)
+    assert timedelta(seconds=240) < datetime.now(UTC) - began_at < timedelta(seconds=340)
 
 
 def attempts(db: psycopg.Connection, *, failed: int = 0, delivered: int = 0) -> None:
@@ -608,9 +633,12 @@ def test_rates_are_of_the_last_minutes_and_of_all_processes(
     db: psycopg.Connection, database: Database
 ) -> None:
     buckets = [0] * 8 + [90, 10, 0, 0, 0]
-    minutes(db, "bad", "3 minutes", received=50, failed=3, buckets=buckets)
-    minutes(db, "bad", "4 minutes", received=45, rejected=2, unavailable=3)
+    minutes(db, "bad", "0 minutes", received=50, failed=5, buckets=buckets)
+    minutes(db, "bad", "4 minutes", received=46, rejected=1, unavailable=3)
     minutes(db, "bad", "20 minutes", received=5000)
+    minutes(db, "over", "4 minutes", received=60, failed=60, buckets=buckets)
+    minutes(db, "over", "0 minutes", received=20, buckets=[20])
+    minutes(db, "nobody-knows", "4 minutes", received=60, failed=60, buckets=buckets)
     minutes(db, "good", "3 minutes", received=96, failed=4)
     minutes(db, "few", "3 minutes", received=19, failed=19)
 
@@ -618,6 +646,10 @@ def test_rates_are_of_the_last_minutes_and_of_all_processes(
         "error_rate:bad": "wrong",
         "error_rate:good": "right",
         "error_rate:few": "right",
+        "error_rate:over": "right",
+        "error_rate:nobody-knows": "unsure",
+        "slow_answers:over": "right",
+        "slow_answers:nobody-knows": "unsure",
         "slow_answers:bad": "wrong",
         "slow_answers:good": "right",
         "slow_answers:few": "right",
@@ -630,8 +662,9 @@ def test_retries_and_signature_failures_are_spikes_over_the_day_before(
     for hour in range(1, 24):
         minutes(db, "scanned", f"{hour} hours", unauthentic=180)
     for source in ("scanned", "attacked", "drowned"):
-        minutes(db, source, "5 minutes", unauthentic=40, received=500 if source == "drowned" else 5)
-    minutes(db, "tavus", "5 minutes", retried=40)
+        minutes(db, source, "0 minutes", unauthentic=40, received=500 if source == "drowned" else 5)
+    minutes(db, "over", "4 minutes", unauthentic=40)
+    minutes(db, "tavus", "0 minutes", retried=40)
     spikes = states(database, signature_failures=30, retries=30)
     for hour in range(1, 24):
         minutes(db, "tavus", f"{hour} hours", retried=80)
@@ -641,10 +674,25 @@ def test_retries_and_signature_failures_are_spikes_over_the_day_before(
         "signature_failures:scanned": "right",
         "signature_failures:attacked": "wrong",
         "signature_failures:drowned": "right",
+        "signature_failures:over": "right",
         "signature_failures:tavus": "right",
         "retries": "wrong",
     }
     assert usual == {"retries": "right"}
+
+
+def test_attempts_that_failed_for_a_while_and_do_no_more_are_over(
+    db: psycopg.Connection, database: Database
+) -> None:
+    minutes(db, "tavus", "4 minutes", retried=63)
+    attempts(db, failed=63)
+    db.execute("update public.delivery_attempts set attempted_at = now() - interval '4 minutes'")
+    silent = states(database, deliveries_failing=0.5, retries=30)
+    attempts(db, delivered=5)
+    delivered = states(database, deliveries_failing=0.5)
+
+    assert silent == {"deliveries_failing": "unsure", "retries": "right"}
+    assert delivered == {"deliveries_failing": "right"}
 
 
 def test_processes_tell_of_their_host(db: psycopg.Connection, database: Database) -> None:
@@ -677,6 +725,20 @@ def test_a_process_that_another_has_replaced_is_not_missed(
 
     assert before["process_gone:worker on pod-1"] == "wrong"
     assert after["process_gone:worker on pod-1"] == "right"
+
+
+def test_a_worker_that_was_suspended_accuses_neither_itself_nor_what_was_beside_it(
+    db: psycopg.Connection, database: Database
+) -> None:
+    for kind in ("web", "worker"):
+        report(db, kind, "slept", ago="80 seconds")
+    before = states(database, process_gone=60)
+    report(db, "worker", "awake")
+    after = states(database, process_gone=60)
+
+    names = {"process_gone:web on slept", "process_gone:worker on slept"}
+    assert before == dict.fromkeys(names, "unsure")
+    assert after == dict.fromkeys(names, "wrong") | {"process_gone:worker on awake": "right"}
 
 
 def test_waiting_work_and_a_full_realtime_are_seen(

@@ -62,6 +62,7 @@ PRIVATE = (
     "conversation_facts",
     "delivery_queue",
     "delivery_slots",
+    "endpoint_headers",
     "endpoint_secrets",
     "endpoint_state",
     "erased",

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.database.conftest import MakeDatabase
 from tests.database.events import event, new_conversation_id, receive, rows
@@ -63,6 +64,16 @@ def counted(db: psycopg.Connection) -> int:
     return int(found[0]["n"])
 
 
+def counted_changes(db: psycopg.Connection) -> int:
+    counted(db)
+    found = rows(
+        db,
+        "select sum(n_tup_ins + n_tup_upd + n_tup_del)::int as n from pg_stat_user_tables"
+        " where schemaname = 'public' and relname = 'processed_webhook_events'",
+    )
+    return int(found[0]["n"])
+
+
 def until(told: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 15
     while not told():
@@ -87,6 +98,25 @@ def test_changes_are_measured_between_two_readings(own: psycopg.Connection) -> N
     assert 1 < second["changes_per_second"] <= 2
     assert 1 < second["peak_per_second"] <= 2
     assert second["since"] is not None
+
+
+def test_what_a_rehearsal_rolled_back_does_not_count(own: psycopg.Connection) -> None:
+    conversation = new_conversation_id()
+    for name in ("joined", "left"):
+        receive(own, event(conversation, name))
+    counted(own)
+    measure(own)
+    items = [{"kind": "conversation", "conversation_id": conversation, "ref": None}]
+    before = counted_changes(own)
+
+    [row] = rows(own, "select public.rehearse_erasure(%s) as counts", Jsonb(items))
+    insert(own, 3)
+    wait(own, 10)
+    measure(own)
+
+    assert row["counts"]["public.processed_webhook_events"] == 2
+    assert counted_changes(own) > before + 3
+    assert changes(own) == 3
 
 
 def test_what_is_not_published_does_not_count(own: psycopg.Connection) -> None:

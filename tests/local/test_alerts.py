@@ -151,7 +151,7 @@ def test_incidents_are_listed_with_what_was_told(
 
     assert nothing.stdout == "Nothing is wrong, and nothing was.\n"
     assert "tavus has not called" in shown.stdout
-    assert "[bold]x[2J" in shown.stdout
+    assert "[bold]x\\x1b[2J" in shown.stdout
     assert "slack began: waits: It answered 500." in " ".join(shown.stdout.split())
     assert [(one["name"], one["ended_at"]) for one in told] == [("silence:tavus", None)]
 

@@ -69,6 +69,7 @@ def test_a_rule_that_is_loosened_or_tightened_is_noticed(tool: str, tmp_path: Pa
         ("convohooks_dead_letters) > 0", "convohooks_dead_letters) > 2"),
         ("oldest_due_seconds) > 60", "oldest_due_seconds) > 58"),
         ("calls:increase10m > 0.05", "calls:increase10m > 0.04"),
+        ("calls:increase3m > 0.05", "calls:increase3m >= 0"),
         ("convohooks:calls:increase10m >= 20", "convohooks:calls:increase10m >= 5"),
     ):
         assert old in rules
@@ -115,7 +116,7 @@ def told() -> set[str]:
     service.refused("tavus", 503, 0.1)
     service.unauthentic("tavus")
     now = datetime.now(UTC).isoformat()
-    worker.attempted({"source": "tavus", "received_at": now}, "processed")
+    worker.attempted({"source": "tavus", "received_at": now, "tries": 2}, "processed")
     worker.delivered(Attempt(outcome="delivered", duration_ms=1.0))
     situation = situation_of(FakeDatabase(), Breaker(1, 60.0), FakeSpool())
     texts = (service.exposition(situation.metrics()), generate_latest(worker._registry))

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import requests
-import responses
-from responses import matchers
 from standardwebhooks.webhooks import Webhook as Receiver
 
+from services.egress import Egress
 from services.notifier import rules
 from services.notifier.messages import Kind, Message, as_json, as_slack, runbook
+from services.notifier.notifier import LEASE
 from services.notifier.outage import NAME
-from services.notifier.targets import NotSent, Slack, Webhook, targets_of
+from services.notifier.targets import DEADLINE, NotSent, Slack, Webhook, post, targets_of
 from services.notifier.thresholds import NAMES, Thresholds, read_thresholds
 from services.settings import Settings, load_settings
+from tests.unit.egress_server import Network, Play, answering, dripping, server
 from tests.unit.test_alert_rules import OPERATIONS, anchors
 from tests.unit.test_settings import GOOD
 
-URL = "https://alerts.example.test/hooks/a-secret-path?key=another-secret"
+PATH = "/hooks/a-secret-path?key=another-secret"
+URL = f"https://alerts.example.test{PATH}"
 SECRET = "whsec_c2VjcmV0IG9mIHRoZSBhbGVydHMgb2YgYSB0ZXN0"
 INCIDENT = {
     "id": "0b7e2f4e-5f0b-4f0c-9f0e-3a2b1c0d9e8f",
@@ -91,67 +97,159 @@ def test_no_name_of_a_host_is_a_mention_or_a_link() -> None:
     assert "&lt;!channel&gt; &amp; " in text
 
 
-@responses.activate
+def heard_by(play: Callable[[list[bytes]], Play], send: Callable[[str], None]) -> list[Sent]:
+    """Return what a receiver has heard when something was sent to its address."""
+    heard: list[bytes] = []
+    with server(None, play(heard)) as (port, _):
+        send(f"http://127.0.0.1:{port}{PATH}")
+    return [Sent.read(request) for request in heard]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as it arrived."""
+
+    line: str
+    headers: dict[str, str]
+    body: bytes
+
+    @classmethod
+    def read(cls, request: bytes) -> Sent:
+        head, _, body = request.partition(b"\r\n\r\n")
+        line, *told = head.decode().split("\r\n")
+        pairs = (one.split(": ", 1) for one in told)
+        return cls(line, {name.lower(): value for name, value in pairs}, body)
+
+
+def saying(status: int) -> Callable[[list[bytes]], Play]:
+    return lambda heard: answering(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status, heard)
+
+
 def test_a_webhook_is_signed_so_that_its_receiver_can_verify_it() -> None:
-    responses.post(URL, status=204)
+    [sent] = heard_by(saying(204), lambda url: Webhook(url=url, secrets=[SECRET]).send(message()))
 
-    Webhook(url=URL, secrets=[SECRET]).send(message())
-
-    sent = responses.calls[0].request
-    body = sent.body
-    assert isinstance(body, bytes)
-    read = Receiver(SECRET).verify(body, dict(sent.headers))
+    read = Receiver(SECRET).verify(sent.body, sent.headers)
     assert read["id"] == sent.headers["webhook-id"] == "msg-1"
-    assert sent.headers["Content-Type"] == "application/json"
+    assert sent.headers["content-type"] == "application/json"
+    assert sent.line == f"POST {PATH} HTTP/1.1"
 
 
-@responses.activate
 def test_without_a_secret_it_has_its_id_and_no_signature() -> None:
-    responses.post(URL, status=200)
+    [sent] = heard_by(saying(200), lambda url: Webhook(url=url).send(message()))
 
-    Webhook(url=URL).send(message())
-
-    sent = responses.calls[0].request
     assert sent.headers["webhook-id"] == "msg-1"
-    assert "webhook-signature" not in sent.headers
+    assert not {"webhook-signature", "authorization"} & set(sent.headers)
 
 
-@responses.activate
 def test_slack_gets_text() -> None:
-    text = as_slack(message())
-    responses.post(URL, body="ok", match=[matchers.json_params_matcher(text)])
+    [sent] = heard_by(saying(200), lambda url: Slack(url=url).send(message()))
 
-    Slack(url=URL).send(message())
-
-    assert len(responses.calls) == 1
+    assert json.loads(sent.body) == as_slack(message())
 
 
-@responses.activate
+def test_what_an_address_says_before_its_host_is_its_authorization() -> None:
+    def send(url: str) -> None:
+        Slack(url=url.replace("://", "://ada:p%40ss@") + "&b=ü ").send(message())
+
+    [sent] = heard_by(saying(200), send)
+
+    assert sent.headers["authorization"] == "Basic " + b64encode(b"ada:p@ss").decode()
+    assert sent.line == f"POST {PATH}&b=%C3%BC%20 HTTP/1.1"
+
+
 @pytest.mark.parametrize("status", [302, 400, 404, 410, 429, 500])
 def test_anything_but_2xx_is_a_refusal_and_says_why(status: int) -> None:
-    responses.post(
-        URL, status=status, body="no_service\x1b[2J" + 9999 * "x", headers={"Location": "/x"}
+    answer = b"HTTP/1.1 %d X\r\nLocation: /x\r\n\r\nno_service\x1b[2J" % status + 9999 * b"x"
+    refusals: list[NotSent] = []
+
+    def send(url: str) -> None:
+        with pytest.raises(NotSent) as raised:
+            Slack(url=url).send(message())
+        refusals.append(raised.value)
+
+    heard = heard_by(lambda kept: answering(answer, kept), send)
+
+    [refused] = refusals
+    assert f"It answered {status}" in refused.detail
+    assert "no_service[2J" in refused.detail
+    assert len(refused.detail) < 300
+    assert len(heard) == 1
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nX-Drip: "
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ([HEAD, b"a"], "TimeoutError"),
+        ([b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"], "TimeoutError"),
+        ([b"HTTP/1.1 102 Wait\r\n\r\n", b"HTTP/1.1 102 Wait\r\n\r\n"], "TimeoutError"),
+        ([b"HTTP/1.1 500 X\r\n\r\n", b"a"], "It answered 500"),
+    ],
+    ids=["header", "headers", "interim answers", "body of a refusal"],
+)
+def test_who_drips_an_answer_is_waited_for_no_longer_than_the_deadline(
+    parts: list[bytes], reason: str
+) -> None:
+    with server(None, dripping(*parts, every=0.1)) as (port, _):
+        began = time.monotonic()
+        with pytest.raises(NotSent, match=reason):
+            post(f"http://127.0.0.1:{port}/", b"{}", {}, deadline=1.0)
+
+    assert time.monotonic() - began < 3
+
+
+def test_deadline_is_well_below_the_lease() -> None:
+    assert 2 * DEADLINE < LEASE
+
+
+def test_body_of_2xx_is_not_waited_for_nor_limited() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\nx"
+
+    with server(None, dripping(answer, b"x", every=0.1)) as (port, _):
+        began = time.monotonic()
+        post(f"http://127.0.0.1:{port}/", b"{}", {})
+
+    assert time.monotonic() - began < 3
+
+
+def test_head_without_an_end_is_read_so_far_and_no_further() -> None:
+    with (
+        server(None, answering(HEAD + 10_000_000 * b"a")) as (port, _),
+        pytest.raises(NotSent, match="cannot be reached"),
+    ):
+        post(f"http://127.0.0.1:{port}/", b"{}", {})
+
+
+@pytest.mark.parametrize("address", ["10.0.0.7", "192.168.1.1", "127.0.0.1", "::1", "1.1.1.1"])
+def test_own_network_may_be_told(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network([[address]])
+    own = Egress(
+        allow_loopback=True, allow_private=True, resolve=network.resolve, dial=network.dial
     )
+    monkeypatch.setattr("services.notifier.targets.EGRESS", own)
 
-    with pytest.raises(NotSent) as raised:
-        Slack(url=URL).send(message())
+    with pytest.raises(NotSent):
+        Webhook(url=URL).send(message())
 
-    assert f"It answered {status}" in raised.value.detail
-    assert "no_service[2J" in raised.value.detail
-    assert len(raised.value.detail) < 300
-    assert len(responses.calls) == 1
+    assert network.dialled == [(address, 443)]
 
 
-@responses.activate
-@pytest.mark.parametrize("error", [requests.ConnectionError(URL), requests.ReadTimeout(URL)])
-def test_an_address_is_in_no_error(error: Exception) -> None:
-    responses.post(URL, body=error)
+@pytest.mark.parametrize("answers", [[["10.0.0.7"]], [[]]])
+def test_an_address_is_in_no_error(
+    answers: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Network([*answers])
+    own = Egress(allow_private=True, resolve=network.resolve, dial=network.dial)
+    monkeypatch.setattr("services.notifier.targets.EGRESS", own)
 
     with pytest.raises(NotSent) as raised:
         Webhook(url=URL, secrets=[SECRET]).send(message())
 
-    assert type(error).__name__ in raised.value.detail
+    assert "It takes no conn" in raised.value.detail or "It has no addr" in raised.value.detail
     assert "secret" not in str(raised.value)
+    assert "example.test" not in str(raised.value)
     assert raised.value.__cause__ is None
 
 

@@ -6,8 +6,9 @@ import base64
 import json
 import re
 import sys
+import time
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import pytest
 
@@ -15,7 +16,10 @@ from services.cli.dev import environment
 from services.providers.tavus import TAVUS
 from services.providers.twilio import TWILIO
 from services.settings import Settings
+from services.web.debug import MOST_PRESENTED, show
 from services.web.debug_text import shown_url
+from services.web.exchange import exchange
+from services.wiring.web import wire
 from tests.in_process import PATH, TOKEN, UTTERANCE, client, failing, settings_of
 
 SECRET = "presented+secret/of=a.call"
@@ -227,6 +231,83 @@ def test_terminal_gets_a_panel(
     plain = re.sub(r"\x1b\[[0-9;]*m", "", view(capsys))
     assert "╭─ tavus 200 /api/tavus/webhook" in plain
     assert "│ verdict  status: 200" in plain
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_path_writes_nothing_into_a_terminal_and_forges_no_line(
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    is_terminal: bool,
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal, raising=False)
+    app = client(settings)
+    steering = "%1b]0;PWNED%07%0a--- tavus 200 FAKELINE%9b31m%7f%e2%80%a8%e2%80%ae"
+    line = {"source": "tavus", "path": unquote(steering, "latin-1"), "status": 401}
+
+    with app.application.app_context():
+        show(wire(settings), TAVUS, None, line)
+
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert not set(shown) & set("\x1b\x07\x7f\x9b\u2028\u202e")
+    assert not [one for one in shown.splitlines() if one.startswith("--- tavus 200")]
+    assert "PWNED" in shown
+
+
+def test_token_in_a_path_is_neither_in_the_view_nor_in_the_log(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opaque = "3f9a" * 8
+    line = {"source": "tavus", "path": f"/api/{opaque}/{CONFIGURED}/x", "status": 401}
+
+    show(wire(settings), TAVUS, None, line)
+
+    shown = view(capsys, opaque)
+    assert "--- tavus 401 /api/***/***/x" in shown
+
+
+def test_line_of_a_call_tells_its_path_without_token_or_steering(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = settings_of(DEBUG_REQUESTS="1")
+    app = client(settings).application
+    path = f"/api/tavus/tools/{'3f9a' * 8}/%1b]0;PWNED%07%0a--- tavus 200 FAKELINE"
+
+    with app.test_request_context(path), exchange(wire(settings), TAVUS, "tool call"):
+        pass
+
+    shown = capsys.readouterr().out
+    assert shown.count("/api/tavus/tools/***/") == 2
+    assert "3f9a3f9a" not in shown
+    assert not set(shown) & set("\x1b\x07")
+    assert not [one for one in shown.splitlines() if one.startswith("--- tavus 200 FAKE")]
+
+
+def test_stranger_cannot_have_the_service_search_for_seconds(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = {f"q{n}": f"value-{n}-{SECRET}" for n in range(650)}
+    body = {"said": ["a value-1 of many " * 50] * 100}
+
+    began = time.process_time()
+    client(settings).post(PATH, query_string=query, json={**BODY, **body})
+    took = time.process_time() - began
+
+    assert "verdict  status: 401" in view(capsys, SECRET)
+    assert took < 0.5
+
+
+def test_as_much_as_is_looked_through_takes_no_second(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = {f"q{n}": f"value-{n}-{SECRET}" for n in range(MOST_PRESENTED)}
+
+    began = time.process_time()
+    client(settings).post(PATH, query_string=query, json={**BODY, "said": "value-" * 16_000})
+    took = time.process_time() - began
+
+    assert "characters more" in view(capsys, SECRET)
+    assert took < 1
 
 
 def test_defect_of_the_view_changes_no_answer(

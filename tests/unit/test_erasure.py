@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
+import time
 
 import pytest
 
@@ -94,11 +96,24 @@ def test_a_number_is_known_however_it_is_written(text: str) -> None:
 )
 def test_another_number_is_not(text: str) -> None:
     assert not NUMBER.is_named_in([text])
-    assert not NUMBER.is_named_in([15550000001, 1555000000.1])
+    assert not NUMBER.is_named_in([155500000011, 1555000000.1, True, float("inf")])
 
 
-def test_numbers_of_a_body_are_no_telephone_numbers() -> None:
+@pytest.mark.parametrize(
+    "told",
+    [15550000001, {"phone": 15550000001}, '{"n": 1e999, "to": 15550000001}', [15550000001.0]],
+)
+def test_a_number_that_is_a_number_of_the_json_is_known(told: object) -> None:
+    assert NUMBER.is_named_in(told)
+
+
+def test_a_number_behind_one_that_python_refuses_is_known() -> None:
+    assert NUMBER.is_named_in('{"big": ' + 6000 * "9" + ', "to": 15550000001}')
+
+
+def test_moments_of_a_body_are_no_telephone_numbers() -> None:
     assert not subjects.phone("+1772347555").is_named_in('{"created": 1772347555}')
+    assert not subjects.phone("+1772347555000").is_named_in('{"created": 1772347555000}')
     assert subjects.phone("+1772347555").is_named_in('{"From": "1772347555"}')
 
 
@@ -126,6 +141,46 @@ ODD = ("{" * 5000, "[" * 100_000, '"' + "\\" * 4001, "%" * 4000, "=" * 4000, "\\
 @pytest.mark.parametrize("told", ODD, ids=range(len(ODD)))
 def test_odd_texts_are_survived(told: str) -> None:
     assert not ADA.is_named_in(told)
+
+
+@pytest.mark.parametrize("before", ["", '{"said": "'])
+def test_a_run_of_backslashes_takes_no_longer_than_another_text(before: str) -> None:
+    told = before + "ada.l+x " + 256 * 1024 * "\\" + " x"
+    start = time.process_time()
+
+    assert not ADA.is_named_in(told)
+    assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize(
+    "address", ["ада.лавлейс@example.test", "jürgenñé@дом.test", "zoë𝒜é@x.test"]
+)
+def test_an_address_of_any_alphabet_is_found_in_escaped_bodies(address: str) -> None:
+    subject = subjects.email(address)
+
+    for told in (json.dumps({"who": address}), json.dumps({"who": json.dumps(address)}), address):
+        assert re.search(subject.pattern, told, re.IGNORECASE | re.DOTALL)
+        assert subject.is_named_in(told)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "c0123456789abcdef",
+        "CA" + 32 * "0",
+        "11111111-1111-4111-8111-111111111111",
+        "https://api.example.test/invitees/11111111-1111-4111-8111-111111111111",
+    ],
+)
+def test_an_id_of_its_own_kind_is_looked_for_in_texts(name: str) -> None:
+    assert subjects.is_telling(name)
+
+
+@pytest.mark.parametrize("name", ["customer", "invoice-2026", "lobby", "order 1", "123456789012"])
+def test_a_word_is_not(name: str) -> None:
+    assert not subjects.is_telling(name)
+    assert not subjects.column(name).is_named_in({"text": f"about {name}"})
+    assert subjects.column(name).is_named_in({"invoice": name})
 
 
 @pytest.mark.parametrize("text", ["", "@", "a@b", "a b@example.test", "a@example.test,b@x.test"])

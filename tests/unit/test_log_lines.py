@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
+import sys
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +21,7 @@ from services.clients.api import ApiClient, ApiRefused
 from services.effects import Effects
 from services.errors import Unavailable
 from services.events import WebhookEventProcessingService
+from services.plain import shown_path
 from services.providers.tavus import TAVUS
 from services.telemetry import logs
 from services.tools.deadline import started
@@ -141,6 +145,45 @@ def test_work_in_a_thread_is_logged_under_the_request_that_waits(lines: Lines) -
         started(lambda: structlog.get_logger().info("within")).result(10)
 
     assert lines.told() == [{"event": "within", "level": "info", "request_id": "request-1"}]
+
+
+STEERING = "\x1b]0;PWNED\x07\n2026-03-01 [info] forged\x7f\x9b\u2028\u202e\u200f"
+
+
+def test_nothing_that_others_told_steers_the_terminal_of_the_log(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    logs.configure("info")
+    try:
+        structlog.get_logger().info("webhook", path=STEERING, known={"deep": [STEERING]})
+        try:
+            raise ValueError(STEERING)
+        except ValueError:
+            structlog.get_logger().exception("unforeseen")
+    finally:
+        logs.reset()
+
+    told = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert not set(told) & set("\x1b\x07\x7f\x9b\u2028\u202e\u200f")
+    assert told.count("PWNED") >= 3
+    first, *_ = told.splitlines()
+    assert first.count("forged") == 2
+
+
+def test_nothing_that_others_told_steers_the_terminal_of_the_server() -> None:
+    record = logging.LogRecord("gunicorn", logging.WARNING, "", 0, "%s", (STEERING,), None)
+
+    assert logs.MaskingFilter().filter(record)
+    assert not set(record.getMessage()) & set("\x1b\x07\x7f\x9b\u2028\u202e\u200f")
+
+
+def test_path_in_a_log_shows_no_token() -> None:
+    name = "5f0c8a52-6d6f-4a35-9d3b-0c6a2f4b7e11"
+
+    assert shown_path(f"/api/events/{name}") == f"/api/events/{name}"
+    assert shown_path("/tools/tok_eyJhbGciOiJIUzI1NiJ9.SECRETSECRET1") == "/tools/***"
+    assert shown_path("/a\n\x1b[31m/b") == r"/a\n\x1b[31m/b"
 
 
 def test_command_keeps_its_output_to_itself(capsys: pytest.CaptureFixture[str]) -> None:

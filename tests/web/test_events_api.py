@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from subprocess import CompletedProcess
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from services.local.stack import LocalStack
 from tests.command import convohooks
 from tests.database.events import make_conversation, new_conversation_id, rows
+from tests.database.test_phone_rows import until_blocked
 from tests.web.caller import Caller, utterance
 from tests.web.people import Account, make_admin, sign_up
 
@@ -117,6 +120,71 @@ def test_wrong_filter_is_400_and_named(
 
     assert answer.status_code == 400
     assert next(iter(query)) in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "name", ["source", "event_type", "conversation_id", "error", "text", "state", "before", "ids"]
+)
+def test_sign_that_no_text_has_is_400_and_named(caller: Caller, admin: Account, name: str) -> None:
+    found = caller.http.get(URL, params={name: "a\x00b"}, headers=admin.headers)
+    purged = caller.http.delete(URL, params={name: "a\x00b"}, headers=admin.headers)
+
+    for answer in (found, purged):
+        assert answer.status_code == 400
+        assert name in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "id", "ids", "state", "source", "event_type", "conversation_id", "since", "until", "error",
+        "text",
+    ],
+)  # fmt: skip
+def test_null_is_no_word_for_all(
+    caller: Caller, admin: Account, db: psycopg.Connection, conversation: str, name: str
+) -> None:
+    wanted = {"conversation_id": conversation, "state": "processed", name: None}
+
+    answer = caller.http.post(f"{URL}/replay", json=wanted, headers=admin.headers)
+
+    assert answer.status_code == 400
+    assert f"{name}: " in answer.json()["detail"]
+    assert states(db, conversation) == ["processed", "dead", "processed"]
+
+
+def test_all_states_are_replayed_where_that_is_said(
+    caller: Caller, admin: Account, db: psycopg.Connection, conversation: str
+) -> None:
+    wanted = {"conversation_id": conversation, "state": "all"}
+
+    answer = caller.http.post(f"{URL}/replay", json=wanted, headers=admin.headers)
+
+    assert answer.json() == {"replayed": 3}
+    assert states(db, conversation) == ["received"] * 3
+
+
+def test_two_who_replay_at_once_replay_it_once(
+    stack: LocalStack, db: psycopg.Connection, conversation: str
+) -> None:
+    for wanted, expected in ({"state": "dead"}, 1), ({}, 3):
+        filter_ = Jsonb({"conversation_id": conversation, **wanted})
+        with (
+            psycopg.connect(stack.database_url) as first,
+            psycopg.connect(stack.database_url, autocommit=True) as second,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            one = replay(first, filter_)
+            late = pool.submit(replay, second, filter_)
+            until_blocked(db, first.info.backend_pid)
+            first.commit()
+
+            assert (one, late.result()) == (expected, 0)
+
+
+def replay(db: psycopg.Connection, filter_: Jsonb) -> int:
+    [[replayed]] = db.execute("select public.replay_events(%s)", [filter_])
+    return int(replayed)
 
 
 def test_event_is_shown_with_its_body_and_what_went_wrong(

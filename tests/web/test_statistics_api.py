@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -146,6 +146,7 @@ def test_statistics_are_of_an_hour_a_day_or_a_week(
         {"state": "gone"},
         {"source": ""},
         {"source": "x" * 256},
+        {"source": "a\x00b"},
         {"sourse": "tavus"},
     ],
 )
@@ -232,6 +233,86 @@ def test_report_that_is_told_twice_or_late_counts_once(
         report(db, tally, process_id=process, minutes=minutes)
 
     assert asked(caller, admin, LOGS, source=source)["metrics"]["received"] == 2
+
+
+def test_process_whose_clock_is_ahead_changes_nothing_until_its_minutes_have_come(
+    caller: Caller, admin: Account, db: psycopg.Connection, source: str
+) -> None:
+    ahead, here = Tally([source], clock=lambda: time.time() + 2 * 86400), Tally([source])
+    ahead.received(source, "new", 0.01)
+    for _ in range(400):
+        ahead.refused(source, 503)
+    here.received(source, "new", 0.01)
+
+    report(db, ahead, started_at="2999-03-01T06:45:47Z", host=source)
+    report(db, here)
+
+    metrics = asked(caller, admin, LOGS, source=source)["metrics"]
+    statistics = asked(caller, admin, STATISTICS, hours=24)["sources"][source]
+    [[told]] = db.execute(
+        "select public.webhook_senders(%s, now() - '1 day'::interval)", [[source]]
+    )
+    alerts = db.execute("select public.read_alerts(0)").fetchone()
+    assert alerts is not None
+    [calls] = [one for one in alerts[0]["calls"] if one["source"] == source]
+    [hours] = [one for one in alerts[0]["hours"] if one["source"] == source]
+    [[started_at]] = db.execute(
+        "select started_at from private.process_reports where host = %s", [source]
+    )
+    now = datetime.now(UTC)
+    assert metrics["received"] == 1
+    assert (sum(statistics["received"]), sum(statistics["failed"])) == (1, 0)
+    assert (told[0]["received"], told[0]["unavailable"]) == (1, 0)
+    assert datetime.fromisoformat(told[0]["last_seen_at"]) <= now
+    assert (calls["received"], calls["unavailable"], hours["last_hour"]) == (1, 0, 1)
+    assert datetime.fromisoformat(hours["last_at"]) <= now
+    assert started_at <= now
+
+
+def test_last_call_of_a_minute_was_within_it(db: psycopg.Connection, source: str) -> None:
+    tally = Tally([source])
+    tally.received(source, "new", 0.01)
+    [row] = tally.take()
+
+    report(db, tally, minutes=[{**row, "last_at": "2999-03-01T06:45:47Z"}])
+
+    kept = db.execute(
+        "select last_at - minute from private.webhook_minutes where source = %s", [source]
+    )
+    assert kept.fetchall() == [(timedelta(minutes=1),)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"step_seconds": 1},
+        {"step_seconds": 59},
+        {"step_seconds": 0},
+        {"step_seconds": -60},
+        {"step_seconds": None},
+        {"step_seconds": 2147483647},
+        {"since": "2020-01-01T00:00:00Z"},
+        {"since": "-infinity"},
+        {"since": None},
+        {"bounds": []},
+        {"bounds": None},
+        {"bounds": [0.1] * 33},
+        {"bounds": [[0.1], [0.2]]},
+    ],
+)
+def test_person_asks_the_database_for_as_many_steps_as_the_service_does(
+    stack: LocalStack, wrong: dict[str, Any]
+) -> None:
+    headers = {"apikey": stack.publishable_key, **sign_up(stack, anonymous=True).headers}
+    since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    right = {"since": since, "step_seconds": 60, "bounds": SECONDS}
+    url = f"{stack.url}/rest/v1/rpc/my_webhook_statistics"
+
+    good = httpx.post(url, json=right, headers=headers, verify=False)
+    refused = httpx.post(url, json={**right, **wrong}, headers=headers, verify=False)
+
+    assert good.status_code == 200
+    assert (refused.status_code, refused.json()["code"]) == (400, "22023")
 
 
 def test_person_sees_what_is_theirs(
@@ -410,6 +491,22 @@ def test_operations_tell_what_waits(caller: Caller, admin: Account, db: psycopg.
     assert isinstance(after["incidents"], list)
 
 
+@pytest.mark.parametrize("severity", ["warning", "critical"])
+def test_operations_tell_how_bad_an_incident_is(
+    caller: Caller, admin: Account, db: psycopg.Connection, source: str, severity: str
+) -> None:
+    db.execute(
+        "insert into private.incidents (name, severity, title, detail, began_at)"
+        " values (%s, %s, 'It fails', 'All of it.', now())",
+        [source, severity],
+    )
+
+    incidents = asked(caller, admin, OPERATIONS)["incidents"]
+
+    db.execute("delete from private.incidents where name = %s", [source])
+    assert [one["severity"] for one in incidents if one["name"] == source] == [severity]
+
+
 def fail(db: psycopg.Connection, conversation: str, error: str) -> None:
     db.execute(
         "insert into private.event_attempts (event_id, attempt, error)"
@@ -500,13 +597,14 @@ def test_same_fault_counts_as_one(caller: Caller, admin: Account, db: psycopg.Co
         fail(
             db, conversation, f"Traceback …\n  line {n}\nKeyError: 'field {n} of {uuid.uuid4()}'\n"
         )
-    fail(db, conversation, 'null value in column "score" of relation "x1" violates a constraint')
+    for word in ("Ada", "555 0100"):
+        said = f'new row for relation "booking2s" violates check constraint "at_1": "{word}" 7'
+        fail(db, conversation, said)
     caller.send({"event_type": "conversation.utterance"})
 
     errors = asked(caller, admin, LOGS)["summary"]["common_errors"]
 
     assert (errors[0]["error"], errors[0]["times"]) == ("KeyError: '…'", 3)
-    assert 'null value in column "…" of relation "…" violates a constraint' in [
-        error["error"] for error in errors
-    ]
+    violation = 'new row for relation "booking2s" violates check constraint "at_1": "…" #'
+    assert (violation, 2) in [(error["error"], error["times"]) for error in errors]
     assert len(errors) == 3

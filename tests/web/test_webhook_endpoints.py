@@ -124,7 +124,8 @@ def test_everything_that_was_asked_for_is_kept(caller: Caller, grace: Account) -
 
     told = made(caller, grace, **wanted)
 
-    assert {name: told[name] for name in wanted} == wanted
+    shown_headers = {"Authorization": None, "X-Key": None}
+    assert {name: told[name] for name in wanted} == {**wanted, "headers": shown_headers}
     assert told["disabled_reason"] == "owner"
     assert told["disabled_at"] is not None
     shown = get(caller, grace, f"/{told['id']}").json()
@@ -159,6 +160,68 @@ def test_no_browser_reads_a_secret(stack: LocalStack, caller: Caller, ada: Accou
     assert [endpoint["id"] for endpoint in row.json()] == [told["id"]]
     assert "whsec_" not in row.text
     assert secrets.status_code == 404
+
+
+CREDENTIAL = "a-credential-of-the-receiver"
+
+
+def headers_of(db: psycopg.Connection, endpoint: str) -> dict[str, str]:
+    found = db.execute(
+        "select name, value from private.endpoint_headers where endpoint_id = %s", [endpoint]
+    )
+    return dict(found.fetchall())
+
+
+def test_nobody_is_shown_again_what_a_header_says(
+    stack: LocalStack, caller: Caller, db: psycopg.Connection, ada: Account, admin: Account
+) -> None:
+    told = made(caller, ada, headers={"Authorization": CREDENTIAL})
+    address = f"/{told['id']}"
+    rest = f"{stack.url}/rest/v1"
+    post(caller, ada, f"{address}/test")
+
+    answers = [get(caller, ada), get(caller, ada, f"{address}/deliveries")]
+    answers += [patch(caller, ada, told["id"], {"headers": {"Authorization": CREDENTIAL}})]
+    for person in (ada, admin):
+        key = {"apikey": stack.publishable_key, **person.headers}
+        answers += [
+            get(caller, person, address),
+            httpx.get(f"{rest}/webhook_endpoints?select=*&id=eq.{told['id']}", headers=key),
+        ]
+
+    assert told["headers"] == {"Authorization": None}
+    assert headers_of(db, told["id"]) == {"Authorization": CREDENTIAL}
+    for answer in answers:
+        assert answer.is_success
+        assert CREDENTIAL not in answer.text
+        assert told["id"] in answer.text
+    for table in ("endpoint_headers", "private.endpoint_headers"):
+        assert httpx.get(f"{rest}/{table}?select=*", headers=key).status_code == 404
+
+
+def test_what_was_shown_of_headers_can_be_sent_back(
+    caller: Caller, db: psycopg.Connection, ada: Account
+) -> None:
+    told = made(caller, ada, headers={"X-A": "1", "X-B": "2", "X-C": "3"})
+
+    answer = patch(caller, ada, told["id"], {"headers": {"X-A": None, "X-B": "4", "X-D": ""}})
+
+    assert answer.json()["headers"] == dict.fromkeys(("X-A", "X-B", "X-D"))
+    assert headers_of(db, told["id"]) == {"X-A": "1", "X-B": "4", "X-D": ""}
+
+
+def test_header_of_which_nothing_is_kept_cannot_stay(
+    caller: Caller, db: psycopg.Connection, ada: Account
+) -> None:
+    told = made(caller, ada, headers={"X-A": "1"})
+
+    changed = patch(caller, ada, told["id"], {"headers": {"X-B": None}})
+    new = post(caller, ada, "", {"url": HOOK, "headers": {"X-A": None}})
+
+    for answer in (changed, new):
+        assert answer.status_code == 422
+        assert "headers" in answer.json()["detail"]
+    assert headers_of(db, told["id"]) == {"X-A": "1"}
 
 
 # Each kind of wrong once; all of them are in tests/unit/test_endpoint_request.py.

@@ -30,7 +30,10 @@ Shown = dict[str, Any]
 
 
 class Endpoint(BaseModel):
-    """A row of `webhook_endpoints`; one with a `conversation_id` is that conversation's webhook."""
+    """A row of `webhook_endpoints`; one with a `conversation_id` is that conversation's webhook.
+
+    What its own `headers` say is secret: each has null here.
+    """
 
     id: UUID
     url: str
@@ -39,7 +42,7 @@ class Endpoint(BaseModel):
     disabled: bool
     disabled_reason: str | None
     disabled_at: datetime | None
-    headers: dict[str, str]
+    headers: dict[str, None]
     rate_per_minute: int | None
     concurrency: int | None
     ordered: bool

@@ -100,7 +100,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.post("/replay")
     def replay_events() -> dict[str, object]:
-        wanted = read(EventFilter, {"state": "dead", **parse_object(request.get_data() or b"{}")})
+        wanted = _to_replay(request.get_data())
         return Replayed(replayed=database.replay_events(wanted.as_json())).model_dump()
 
     @routes.delete("")
@@ -109,6 +109,14 @@ def blueprint(services: Services) -> Blueprint:
         return Purged(purged=database.purge_events(wanted.as_json())).model_dump()
 
     return routes
+
+
+def _to_replay(body: bytes) -> EventFilter:
+    """Return which events: dead ones, unless a body names another state, or "all" of them."""
+    told = {"state": "dead", **parse_object(body or b"{}")}
+    if told["state"] == "all":
+        del told["state"]
+    return read(EventFilter, told)
 
 
 def _page(database: Database, query: EventQuery) -> EventPage:

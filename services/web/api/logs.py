@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.inbox import EventSummary, State
 from services.telemetry.statistics import percentile_ms, success_rate, sum_buckets
+from services.validation import Sought
 from services.web.api.arguments import read
 from services.web.api.caller import admin
 from services.wiring.web import Services
@@ -23,7 +24,7 @@ class Query(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    source: str | None = Field(default=None, min_length=1, max_length=255)
+    source: Sought | None = None
     hours: int = Field(default=24, ge=1, le=MOST_HOURS)
     state: State | None = None
     limit: int = Field(default=50, ge=1, le=200)

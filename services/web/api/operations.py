@@ -48,6 +48,7 @@ class Incident(BaseModel):
     """Something that alarmed, and whether it is over."""
 
     name: str
+    severity: Literal["warning", "critical"]
     title: str | None
     detail: str | None
     began_at: datetime

@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
+from services.validation import Sought
 from services.web.api.arguments import read
 from services.web.api.caller import caller
 from services.web.api.cursor import PageQuery, read_page
@@ -23,7 +24,7 @@ COLUMNS = (
 class Query(PageQuery):
     """What may be asked."""
 
-    conversation_id: str | None = Field(default=None, min_length=1, max_length=255)
+    conversation_id: Sought | None = None
 
 
 class Qualification(BaseModel):

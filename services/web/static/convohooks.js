@@ -11,6 +11,137 @@ var TIMING = {
   depth: 9e5
 };
 
+// src/query.ts
+var MOST = 500;
+var LEAST = 10;
+var IDS = 100;
+var FIRST_IDS = 4;
+var ANSWER_CHARACTERS = 1e6;
+var LONGEST_MS = 3e4;
+var LATE_MS = 3e5;
+var RESERVED = /[,()"\\]|^\s|\s$/;
+var LateError = class extends Error {
+};
+async function rowsOf(request, signal) {
+  return (await answerOf(request, signal)).rows;
+}
+async function answerOf(request, signal) {
+  const { data, error, count } = await inTime(request, signal);
+  if (error) throw new Error(error.message, { cause: error });
+  return { rows: data, count: count ?? Infinity };
+}
+async function inTime(request, signal) {
+  const given = new AbortController();
+  const giveUp = () => given.abort();
+  signal.addEventListener("abort", giveUp);
+  if (signal.aborted) giveUp();
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new LateError("Supabase does not answer"));
+      giveUp();
+    }, LONGEST_MS);
+  });
+  try {
+    return await Promise.race([request.abortSignal(given.signal), late]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+var createPace = () => ({ size: MOST, lateAt: -Infinity });
+function readPaced(pace, most, ask, signal) {
+  return atPace(pace, most, (size) => rowsOf(ask(size), signal));
+}
+async function atPace(pace, most, read) {
+  const size = Math.min(pace.size, most);
+  try {
+    const given = await read(size);
+    if (size === pace.size && Math.abs(Date.now() - pace.lateAt) > LATE_MS) pace.size = Math.min(MOST, size * 2);
+    return given;
+  } catch (error) {
+    if (error instanceof LateError) Object.assign(pace, { size: Math.max(LEAST, size >> 1), lateAt: Date.now() });
+    throw error;
+  }
+}
+async function readFirst(pace, most, ask, signal) {
+  const rows = /* @__PURE__ */ new Map();
+  for (let from = 0; from < most; ) {
+    const page = (size) => ask().range(from, from + size - 1);
+    const { rows: found, count } = await atPace(pace, most - from, (size) => answerOf(page(size), signal));
+    for (const row of found) rows.set(row.id, row);
+    from += found.length;
+    if (!found.length || from >= count) break;
+  }
+  return [...rows.values()];
+}
+function createById(select, signal) {
+  let size = FIRST_IDS;
+  async function read(ids, take) {
+    for (const left = [...ids]; left.length; ) {
+      const some = left.splice(0, size);
+      const rows = await rowsOf(select("*").in("id", some), signal).catch((error) => {
+        if (error instanceof LateError) size = Math.max(1, some.length >> 1);
+        throw error;
+      });
+      if (rows.length) size = fitting(rows);
+      const found = new Set(rows.map(({ id }) => id));
+      if (rows.length) left.unshift(...some.filter((id) => !found.has(id)));
+      take(rows, rows.length ? [...found] : some);
+    }
+  }
+  return { read };
+}
+function fitting(rows) {
+  const each = JSON.stringify(rows).length / rows.length;
+  return Math.min(IDS, Math.max(1, Math.floor(ANSWER_CHARACTERS / each)));
+}
+function equals(column, value) {
+  const text = String(value);
+  return `${column}=eq.${RESERVED.test(text) ? `"${text.replace(/["\\]/g, "\\$&")}"` : text}`;
+}
+
+// src/arrivals.ts
+var COLUMNS = "id,conversation_id,user_id,updated_at";
+function createArrivals(context, onArrival) {
+  const { client, signal, timing } = context;
+  const pace = createPace();
+  const known = /* @__PURE__ */ new Map();
+  let newest = null;
+  function take({ conversation_id: named, user_id: owner, updated_at: updated }) {
+    if (typeof named !== "string" || known.has(named) && (owner === void 0 || known.get(named) === owner)) return false;
+    remember({ conversation_id: named, user_id: owner });
+    onArrival(named, updated ? Date.parse(updated) : Infinity);
+    return true;
+  }
+  function remember({ conversation_id: named, user_id: owner }) {
+    if (named) known.set(named, owner ?? null);
+  }
+  async function look() {
+    const rows = newest === null ? await readNewest() : await readSince(newest - timing.depth);
+    if (newest !== null) rows.forEach(take);
+    newest = rows.reduce((latest, row) => Math.max(latest, timeOf(row)), newest ?? 0);
+  }
+  function readNewest() {
+    return rowsOf(from().order("updated_at", { ascending: false, nullsFirst: false }).limit(1), signal);
+  }
+  async function readSince(time) {
+    const rows = [];
+    const since = () => from().gte("updated_at", new Date(Math.max(0, time)).toISOString()).order("id");
+    for (let page = null; !page || page.length; ) {
+      const last = rows.at(-1)?.id;
+      page = await readPaced(pace, MOST, (size) => (last ? since().gt("id", last) : since()).limit(size), signal);
+      rows.push(...page);
+    }
+    return rows;
+  }
+  const from = () => client.from("conversations").select(COLUMNS);
+  return { take, remember, look, isBegun: () => newest !== null };
+}
+function timeOf({ updated_at }) {
+  return Date.parse(updated_at ?? "") || 0;
+}
+
 // src/flight.ts
 function oneAtATime(task) {
   let running = null;
@@ -31,77 +162,78 @@ function oneAtATime(task) {
     return running;
   };
 }
-
-// src/query.ts
-var IDS = 100;
-var LONGEST_MS = 3e4;
-var RESERVED = /[,()"\\]|^\s|\s$/;
-async function rowsOf(request) {
-  const { data, error } = await inTime(request);
-  if (error) throw new Error(error.message, { cause: error });
-  return data;
-}
-function inTime(request) {
+function spaced(task, rest, signal) {
   let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("Supabase does not answer")), LONGEST_MS);
-  });
-  return Promise.race([request, late]).finally(() => clearTimeout(timer));
-}
-async function readByIds(select, ids) {
-  const rows = [];
-  for (let place = 0; place < ids.length; place += IDS) {
-    rows.push(...await rowsOf(select("*").in("id", ids.slice(place, place + IDS))));
+  let isWanted = false;
+  function run() {
+    isWanted = false;
+    timer = setTimeout(() => {
+      timer = void 0;
+      if (isWanted) run();
+    }, rest);
+    task();
   }
-  return rows;
-}
-function equals(column, value) {
-  const text = String(value);
-  return `${column}=eq.${RESERVED.test(text) ? `"${text.replace(/["\\]/g, "\\$&")}"` : text}`;
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  return () => {
+    if (signal.aborted) return;
+    if (timer === void 0) run();
+    else isWanted = true;
+  };
 }
 
 // src/events.ts
-var KEY = "id,seq,processed_at";
-var KEYS = 1e3;
+var KEY = "id,seq,processed_at,conversation_id";
+var NAMED = 50;
+var PLAIN = /^[\w.:-]+$/;
 function createEventLog(context, { select, includes, pageSize, onEvents }) {
+  const { signal } = context;
+  const byId = createById(select, signal);
+  const pace = createPace();
   const seen = /* @__PURE__ */ new Set();
   const unread = /* @__PURE__ */ new Set();
-  const arrived = /* @__PURE__ */ new Set();
+  const historic = /* @__PURE__ */ new Set();
+  const arrived = /* @__PURE__ */ new Map();
   let checkpoint = null;
   let oldest = Infinity;
+  let begun = null;
   let newestTime = -Infinity;
   let sweptTime = -Infinity;
   let hasEarlier = false;
-  function accept(rows, about) {
+  function accept(rows, isHistory, isLater = true) {
     const fresh = rows.filter((row) => !seen.has(row.id) && includes(row)).sort((a, b) => a.seq - b.seq);
     for (const { id } of fresh) seen.add(id);
-    if (fresh.length) context.tell(() => onEvents(fresh, about));
+    if (fresh.length) context.tell(() => onEvents(fresh, { isHistory }, isLater));
   }
   async function receive({ new: row, errors }) {
     if (!row.id) return;
-    if (!errors?.length && "event_data" in row) return accept([row], { isHistory: false });
+    if (!errors?.length && "event_data" in row) return accept([row], false);
     unread.add(row.id);
     await readUnread();
   }
   async function read(isDeep) {
     await readUnread();
-    if (checkpoint === null) await readNewest();
-    else await readSince(checkpoint, isDeep);
+    const since = checkpoint;
+    if (since === null) await readNewest();
     await readArrived();
+    if (since !== null) await readSince(since, isDeep);
   }
   async function readNewest() {
-    const page = await readPage(select("*"));
+    const page = await readPage(Infinity);
     checkpoint = page[0] ? page[0].seq - 1 : 0;
     settle(page);
     sweptTime = newestTime;
-    accept(page, { isHistory: true });
+    accept(page, true, false);
   }
   async function readSince(seq, isDeep) {
-    const since = await readKeys((after) => select(KEY).gt("seq", after ?? seq));
-    const late = isDeep ? await readLate(seq) : [];
-    await readMissing([...late, ...since]);
-    settle(since);
-    if (isDeep) sweptTime = newestTime;
+    const lowest = oldest;
+    const since = [];
+    try {
+      await readKeys((after) => select(KEY).gt("seq", after ?? seq), since);
+    } finally {
+      settle(since);
+    }
+    if (isDeep) await readLate(seq);
+    if (isDeep && oldest === lowest) sweptTime = newestTime;
   }
   function readLate(upTo) {
     const from = new Date(Math.max(0, sweptTime - context.timing.depth)).toISOString();
@@ -109,65 +241,103 @@ function createEventLog(context, { select, includes, pageSize, onEvents }) {
   }
   const keysAfter = (after) => after === null ? select(KEY).gte("seq", oldest) : select(KEY).gt("seq", after);
   async function readArrived() {
-    for (const id of arrived) {
-      await readMissing(await readKeys((after) => keysAfter(after).eq("conversation_id", id)));
-      arrived.delete(id);
+    for (const named of grouped([...arrived.keys()])) {
+      const times = new Map(arrived);
+      const isBefore = (key) => timeOf2(key) < (times.get(key.conversation_id) ?? 0);
+      await readKeys((after) => ofConversations(keysAfter(after), named), [], isBefore);
+      for (const id of named) if (arrived.get(id) === times.get(id)) arrived.delete(id);
     }
-  }
-  async function readMissing(keys) {
-    for (const { id } of keys) if (!seen.has(id)) unread.add(id);
-    await readUnread();
   }
   async function readUnread() {
-    const ids = [...unread];
-    for (let place = 0; place < ids.length; place += IDS) {
-      const some = ids.slice(place, place + IDS);
-      accept(await readByIds(select, some.filter((id) => !seen.has(id))), { isHistory: false });
-      for (const id of some) unread.delete(id);
-    }
+    const missing = [...unread].filter((id) => !seen.has(id) || !unread.delete(id));
+    await byId.read(missing, (rows, ids) => {
+      accept(rows.filter(({ id }) => historic.has(id)), true);
+      accept(rows, false);
+      for (const id of ids) unread.delete(id) && historic.delete(id);
+    });
   }
   const readEarlier = oneAtATime(async () => {
-    if (hasEarlier) accept(await readPage(select("*").lt("seq", oldest)), { isHistory: true });
+    if (hasEarlier) accept(await readPage(oldest), true, false);
   });
-  async function readPage(query) {
-    const rows = await rowsOf(query.order("seq", { ascending: false }).limit(pageSize + 1));
+  async function readPage(before) {
+    if (begun?.before !== before) begun = { before, sweptTime, rows: [] };
+    const { rows } = begun;
+    for (let isEnd = false; rows.length <= pageSize && !isEnd; ) {
+      const found = await readBelow(rows.at(-1)?.seq ?? null, before, pageSize + 1 - rows.length);
+      rows.push(...found);
+      isEnd = !found.length;
+    }
+    sweptTime = Math.min(sweptTime, begun.sweptTime);
+    begun = null;
     const page = rows.slice(0, pageSize).reverse();
     hasEarlier = rows.length > pageSize;
     oldest = hasEarlier && page[0]?.seq || 0;
     return page;
   }
+  async function readBelow(last, before, most) {
+    const newest = () => select("*").order("seq", { ascending: false });
+    if (last !== null) {
+      const rows2 = await readPaced(pace, most, (size) => newest().lte("seq", last).limit(size + 1), signal);
+      if (!rows2.length) throw outOfSight();
+      return rows2.filter(({ seq }) => seq < last);
+    }
+    const below = () => before === Infinity ? newest() : newest().lt("seq", before);
+    const rows = await readPaced(pace, most, (size) => below().limit(size), signal);
+    if (before !== Infinity && !rows.length && !await isSighted()) throw outOfSight();
+    return rows;
+  }
+  function outOfSight() {
+    begun = null;
+    return new Error("The rows cannot be seen at the moment");
+  }
+  async function isSighted() {
+    return (await rowsOf(select("id").order("seq", { ascending: false }).limit(1), signal)).length > 0;
+  }
+  async function readKeys(ask, keys = [], isHistory = (_key) => false) {
+    for (let page = null; !page || page.length; ) {
+      const after = keys.at(-1)?.seq ?? null;
+      page = await readPaced(pace, MOST, (size) => ask(after).order("seq").limit(size), signal);
+      const missing = page.filter(({ id }) => !seen.has(id));
+      for (const key of missing) unread.add(key.id);
+      for (const key of missing) if (isHistory(key)) historic.add(key.id);
+      await readUnread();
+      keys.push(...page);
+    }
+  }
   function settle(keys) {
-    const times = keys.map(timeOf).filter(Number.isFinite);
-    newestTime = Math.max(newestTime, ...times);
+    const times = keys.map(timeOf2).filter(Number.isFinite);
+    newestTime = times.reduce((latest, time) => Math.max(latest, time), newestTime);
     const end = newestTime - context.timing.overlap;
-    const young = keys.findIndex((key) => !(timeOf(key) < end));
+    const young = keys.findIndex((key) => !(timeOf2(key) < end));
     const old = young < 0 ? keys : keys.slice(0, young);
     checkpoint = old.at(-1)?.seq ?? checkpoint;
   }
-  return { receive, read, readEarlier, hasEarlier: () => hasEarlier, expect: (id) => void arrived.add(id) };
+  return { receive, read, readEarlier, hasEarlier: () => hasEarlier, expect: (id, time) => void arrived.set(id, time) };
 }
-async function readKeys(query) {
-  const keys = [];
-  for (let page = null; !page || page.length === KEYS; ) {
-    page = await rowsOf(query(keys.at(-1)?.seq ?? null).order("seq").limit(KEYS));
-    keys.push(...page);
-  }
-  return keys;
+function grouped(names) {
+  const plain = names.filter((name) => PLAIN.test(name));
+  const groups = names.filter((name) => !PLAIN.test(name)).map((name) => [name]);
+  while (plain.length) groups.push(plain.splice(0, NAMED));
+  return groups;
 }
-function timeOf({ processed_at }) {
+function ofConversations(query, names) {
+  return names.length === 1 ? query.eq("conversation_id", names[0]) : query.in("conversation_id", names);
+}
+function timeOf2({ processed_at }) {
   return Date.parse(processed_at ?? "");
 }
 
 // src/loop.ts
 var NEWEST_DELAY = 0.8;
-function createLoop({ read, signal, timing, onStatus, onError }) {
+var MOST_FAILURES = 2;
+function createLoop({ read, signal, timing, onStatus, onError, onRead }) {
   const state = { isOpen: false, isComplete: false, wasLive: false, opened: 0, failures: 0, polls: 0, isDeepDue: false, sweptAt: Date.now() };
   let status = null;
   let timer;
   const run = oneAtATime(async () => {
     if (signal.aborted) return;
     const { opened: opened2 } = state;
-    const isDeep = state.isDeepDue || Date.now() - state.sweptAt >= timing.sweep;
+    const isDeep = state.isDeepDue || isDue(state.sweptAt, timing.sweep);
     state.isDeepDue = false;
     try {
       await read(isDeep);
@@ -182,10 +352,12 @@ function createLoop({ read, signal, timing, onStatus, onError }) {
     state.failures = 0;
     if (isDeep) state.sweptAt = Date.now();
     if (state.isOpen && opened2 === state.opened) state.isComplete = state.wasLive = true;
+    onRead(state.isOpen);
   }
   function fail(error, isDeep) {
     if (signal.aborted) return;
     Object.assign(state, { failures: state.failures + 1, polls: 0, isDeepDue: state.isDeepDue || isDeep });
+    if (state.failures >= MOST_FAILURES) state.isComplete = false;
     if (state.failures === 1) onError(error);
   }
   function poll() {
@@ -234,6 +406,10 @@ function createLoop({ read, signal, timing, onStatus, onError }) {
     }
   };
 }
+function isDue(since, interval) {
+  const passed = Date.now() - since;
+  return passed < 0 || passed >= interval;
+}
 function statusOf({ isComplete, polls, wasLive, failures }) {
   if (isComplete) return "live";
   if (polls) return "polling";
@@ -250,15 +426,19 @@ function followPerson(client, signal, handlers) {
   function change(id, isRenewal) {
     const before = current;
     current = id;
-    if (before === void 0) return;
-    if (before === null) return id ? handlers.onArrival() : void 0;
-    if (id !== before) handlers.onLeave();
-    else if (isRenewal) handlers.onRenewal();
+    if (before && id !== before) return handlers.onLeave();
+    const isArrival = before === null && id;
+    if (isArrival || before && isRenewal) setTimeout(() => signal.aborted || (isArrival ? handlers.onArrival() : handlers.onRenewal()));
   }
-  const subscription = subscribe(client, (event, id) => {
-    setTimeout(() => signal.aborted || change(id, event === "TOKEN_REFRESHED"));
-  });
+  async function look() {
+    const id = subjectOf(await tokenOf(client));
+    if (!signal.aborted) change(id, false);
+    if (!signal.aborted) await client.realtime.setAuth().catch(() => {
+    });
+  }
+  const subscription = subscribe(client, (event, id) => signal.aborted || change(id, event === "TOKEN_REFRESHED"));
   signal.addEventListener("abort", () => subscription?.unsubscribe());
+  return { look: async () => subscription ? void 0 : look() };
 }
 function subscribe(client, onEvent) {
   try {
@@ -267,15 +447,31 @@ function subscribe(client, onEvent) {
     return null;
   }
 }
+async function tokenOf(client) {
+  const { accessToken } = client;
+  return await accessToken?.call(client) ?? null;
+}
+function subjectOf(token) {
+  const [, claims] = token?.split(".") ?? [];
+  if (!claims) return null;
+  try {
+    const { sub } = JSON.parse(atob(claims.replace(/-/g, "+").replace(/_/g, "/")));
+    return typeof sub === "string" ? sub : null;
+  } catch {
+    return null;
+  }
+}
 
 // src/stream.ts
 var MOST_RETRIES = 5;
+var MOST_REFUSALS = 10;
 var PAUSE_MS = 20;
 var opened = 0;
 function openStream(client, options) {
   const { signal, timing } = options;
   let channel = null;
   let failures = 0;
+  let refusals = 0;
   let timer;
   const join = oneAtATime(async () => {
     const left = channel;
@@ -313,17 +509,22 @@ function openStream(client, options) {
   }
   function onSystem({ extension, status, message }) {
     if (extension !== "postgres_changes") return;
-    if (status !== "ok") return lose(timing.poll, new Error(message));
+    if (status !== "ok") return onRefusal(message);
     clearTimeout(timer);
-    failures = 0;
+    failures = refusals = 0;
     options.onOpen();
+  }
+  function onRefusal(message) {
+    const delay = Math.min(timing.poll * 2 ** refusals, Math.max(timing.poll, timing.sweep));
+    refusals = Math.min(refusals + 1, MOST_REFUSALS);
+    lose(delay, refusals > 1 ? void 0 : new Error(message));
   }
   function onJoin(status, error) {
     if (status === "SUBSCRIBED") return;
     client.realtime.setAuth().catch(() => {
     });
     failures = Math.min(failures + 1, MOST_RETRIES);
-    lose(status === "CLOSED" ? failures * timing.retry : timing.start, failures > 1 ? error : void 0);
+    lose(status === "CLOSED" ? failures * timing.retry : timing.start, failures === 2 ? error : void 0);
   }
   function lose(delay, error) {
     after(delay);
@@ -350,18 +551,39 @@ function follow(client, name, handlers, options, createFeed) {
   const ended = new AbortController();
   const { signal } = ended;
   const timing = { ...TIMING, ...options.timing };
-  const onError = (error) => attempt(() => handlers.onError?.(error));
+  const trouble = /* @__PURE__ */ new Set();
+  const tellError = (error, of = "read") => {
+    trouble.add(of);
+    attempt(() => handlers.onError?.(error));
+  };
+  const onError = (error) => tellError(error);
   const tell = (call) => signal.aborted || attempt(call, onError);
   const feed = createFeed({ client, signal, timing, tell, read: () => void loop.read(), refresh: () => void loop.refresh() });
   const loop = createLoop({
-    read: feed.read,
+    read,
     signal,
     timing,
     onStatus: (status) => attempt(() => handlers.onStatus?.(status), onError),
-    onError
+    onError,
+    onRead
   });
   const bindings = feed.bindings.map((binding) => ({ ...binding, onChange: (change) => void take(binding, change) }));
-  const rejoin = openStream(client, { name, bindings, signal, timing, onOpen: loop.open, onLost: loop.lose, onError });
+  const rejoin = openStream(client, { name, bindings, signal, timing, onOpen: loop.open, onLost: loop.lose, onError: (error) => tellError(error, "stream") });
+  async function read(isDeep) {
+    await person.look();
+    if (!signal.aborted) await feed.read(isDeep);
+  }
+  async function readEarlier() {
+    await person.look();
+    signal.throwIfAborted();
+    await feed.readEarlier();
+  }
+  function onRead(isOpen) {
+    const wasTrouble = trouble.size > 0;
+    trouble.delete("read");
+    if (isOpen) trouble.clear();
+    if (wasTrouble && !trouble.size) attempt(() => handlers.onRecovery?.(), onError);
+  }
   async function take(binding, change) {
     try {
       await binding.onChange(change);
@@ -370,7 +592,7 @@ function follow(client, name, handlers, options, createFeed) {
     }
   }
   const stop = () => ended.abort();
-  followPerson(client, signal, {
+  const person = followPerson(client, signal, {
     onArrival: () => void Promise.all([rejoin(), loop.refresh()]),
     onRenewal: () => void loop.read(),
     onLeave: stop
@@ -379,7 +601,7 @@ function follow(client, name, handlers, options, createFeed) {
   return {
     stop,
     refresh: loop.refresh,
-    readEarlier: feed.readEarlier,
+    readEarlier,
     get hasEarlier() {
       return feed.hasEarlier();
     },
@@ -395,7 +617,8 @@ function whenSeen(signal, task) {
 }
 function attempt(call, onError = (error) => console.error(error)) {
   try {
-    call();
+    const result = call();
+    if (result instanceof Promise) result.catch(onError);
   } catch (error) {
     onError(error);
   }
@@ -403,6 +626,7 @@ function attempt(call, onError = (error) => console.error(error)) {
 
 // src/records.ts
 var NEWEST = 500;
+var REST_MS = 1e3;
 var ALL = ["conversation", "messages", "toolCalls", "qualification", "feedback"];
 var CHANGES = [
   [/message|utterance|transcription_ready|^conversation\.ended$/, "messages"],
@@ -410,32 +634,44 @@ var CHANGES = [
   [/objective|qualification/, "qualification"],
   [/feedback|analysis|transcription_ready|^conversation\.ended$|^system\.shutdown$/, "feedback"]
 ];
-function createRecords(context, conversationId, handlers) {
+function createRecords(context, conversationId, handlers, onKnown = () => {
+}) {
+  const pace = createPace();
   const shown = /* @__PURE__ */ new Map();
   const wanted = /* @__PURE__ */ new Set();
   let conversation = null;
+  let told = 0;
   const readings = {
-    conversation: async () => keep((await rowsOf(from("conversations").limit(1)))[0]),
+    conversation: readConversation,
     messages: async () => {
-      const rows = await rowsOf(inOrder(from("conversation_messages")).limit(NEWEST));
+      const rows = await first(NEWEST, "conversation_messages", inOrder);
       show("messages", rows.reverse(), handlers.onMessages);
     },
     toolCalls: async () => {
-      const newest = from("tool_calls").order("called_at", { ascending: false, nullsFirst: true }).order("created_at", { ascending: false });
-      show("toolCalls", (await rowsOf(newest.limit(NEWEST))).reverse(), handlers.onToolCalls);
+      const rows = await first(NEWEST, "tool_calls", byCall);
+      show("toolCalls", rows.reverse(), handlers.onToolCalls);
     },
     qualification: async () => {
-      const rows = await rowsOf(from("qualification_data").order("created_at"));
+      const rows = await first(Infinity, "qualification_data", byCreation);
       show("qualification", rows, handlers.onQualification);
     },
     feedback: async () => {
       const sessions = conversation ? from("feedback_sessions", conversation.id).order("created_at", { ascending: false }) : null;
-      const [row] = sessions ? await rowsOf(sessions.limit(1)) : [];
+      const [row] = sessions ? await rowsOf(sessions.limit(1), context.signal) : [];
       show("feedback", row ?? null, handlers.onFeedback);
     }
   };
-  function from(table, id = conversationId) {
-    return context.client.from(table).select("*").eq("conversation_id", id).abortSignal(context.signal);
+  function from(table, id = conversationId, options) {
+    return context.client.from(table).select("*", options).eq("conversation_id", id);
+  }
+  function first(most, table, order) {
+    return readFirst(pace, most, () => order(from(table, conversationId, { count: "exact" })), context.signal);
+  }
+  async function readConversation() {
+    const before = told;
+    const [row] = await rowsOf(from("conversations").limit(1), context.signal);
+    if (row?.id === conversation?.id || before === told) return row ? keep(row) : lose();
+    await readConversation();
   }
   function show(name, rows, handler) {
     const text = JSON.stringify(rows);
@@ -444,10 +680,19 @@ function createRecords(context, conversationId, handlers) {
     context.tell(() => handler?.(rows));
   }
   function keep(row) {
-    if (!row || row.version < (conversation?.version ?? 0)) return;
-    if (!conversation) ask(ALL);
+    const isOther = row.id !== conversation?.id;
+    if (conversation && !isOther && row.version < conversation.version) return;
     conversation = row;
     show("conversation", row, handlers.onConversation);
+    if (!isOther) return;
+    ask(ALL);
+    onKnown(row);
+  }
+  function lose() {
+    if (!conversation) return;
+    conversation = null;
+    show("conversation", null, handlers.onConversation);
+    ask(ALL);
   }
   const isHeard = {
     conversation: handlers.onConversation || handlers.onFeedback,
@@ -472,31 +717,49 @@ function createRecords(context, conversationId, handlers) {
     ask(names);
     if (wanted.size) await readWanted();
   }
-  async function take({ eventType, errors, new: row }) {
+  async function take({ eventType, errors, new: row, old }) {
+    if (eventType === "DELETE") return old?.id === conversation?.id ? request(["conversation"]) : void 0;
     const columns = Object.keys(conversation ?? {});
     const isWhole = eventType === "INSERT" || columns.length > 0 && columns.every((column) => column in row);
     const isTold = isWhole && !errors?.length;
+    if (!row.id) return;
+    told += 1;
     if (isTold) keep(row);
-    if (row.id) await request(isTold ? [] : ["conversation"]);
+    await request(isTold ? [] : ["conversation"]);
   }
+  const readSoon = spaced(() => readWanted().catch(context.read), REST_MS, context.signal);
   return {
     take,
+    isKnown: () => conversation !== null,
+    /** Read the row, if somebody listens to it. */
+    look: () => request(["conversation"]),
     /** Read all at first and when far back is read; else the row, which may change without an event. */
     read: (isDeep) => request(isDeep || !shown.size ? ALL : ["conversation"]),
-    readAfter: (events) => request(events.flatMap(changedBy))
+    /** Read soon what these events have changed. */
+    readAfter(events) {
+      ask(events.flatMap(changedBy));
+      if (wanted.size) readSoon();
+    }
   };
 }
 function changedBy({ event_type }) {
   return CHANGES.filter(([pattern]) => pattern.test(event_type ?? "")).map(([, name]) => name);
 }
+function byCall(query) {
+  return query.order("called_at", { ascending: false, nullsFirst: true }).order("created_at", { ascending: false }).order("id", { ascending: false });
+}
+function byCreation(query) {
+  return query.order("created_at").order("id");
+}
 function inOrder(query) {
-  return query.order("position", { ascending: false, nullsFirst: true }).order("seq", { ascending: false, nullsFirst: true }).order("turn_idx", { ascending: false, nullsFirst: true }).order("timestamp", { ascending: false, nullsFirst: false }).order("created_at", { ascending: false });
+  return query.order("position", { ascending: false, nullsFirst: true }).order("seq", { ascending: false, nullsFirst: true }).order("turn_idx", { ascending: false, nullsFirst: true }).order("timestamp", { ascending: false, nullsFirst: false }).order("created_at", { ascending: false }).order("id", { ascending: false });
 }
 
 // src/rowset.ts
-var PAGE = 500;
 function createRowSet(context, options) {
   const { select, orderBy, onRows } = options;
+  const byId = createById(select, context.signal);
+  const pace = createPace();
   const rows = /* @__PURE__ */ new Map();
   let told = /* @__PURE__ */ new Set();
   let size = options.pageSize;
@@ -522,7 +785,7 @@ function createRowSet(context, options) {
     if (!id) return;
     told.add(id);
     if (change.eventType === "DELETE") return void (rows.delete(id) && tell());
-    const [row] = isWhole(change) ? [change.new] : await readByIds(select, [id]);
+    const [row] = isWhole(change) ? [change.new] : await readByIds([id]);
     if (row && !isBelow(row) && keep(row) && isRead) tell();
   }
   function isWhole({ eventType, errors, new: row }) {
@@ -538,22 +801,22 @@ function createRowSet(context, options) {
     told = /* @__PURE__ */ new Set();
     const { listed, isWhole: isWhole2 } = await readList();
     const changed = listed.filter(isNews);
-    const fresh = isWhole2 ? listed : await readByIds(select, changed.map(({ id }) => id));
+    const fresh = isWhole2 ? listed : await readByIds(changed.map(({ id }) => id));
     const isChanged = [forget(listed), ...fresh.filter(isStill).map(keep)].some(Boolean);
     if (isChanged || !isRead) tell();
   });
   async function readList() {
     const isWhole2 = !rows.size || ![...rows.values()].every(isVersioned);
     const columns = isWhole2 ? "*" : [.../* @__PURE__ */ new Set(["id", "version", orderBy])].join();
-    const listed = [];
-    for (let asked = 0; listed.length === asked && asked <= size; ) {
-      const from = asked;
-      asked = Math.min(from + PAGE, size + 1);
-      const query = select(columns).order(orderBy, { ascending: false, nullsFirst: false }).order("id", { ascending: false });
-      listed.push(...await rowsOf(query.range(from, asked - 1)));
-    }
+    const newest = () => select(columns).order(orderBy, { ascending: false, nullsFirst: false }).order("id", { ascending: false });
+    const listed = await readFirst(pace, size + 1, newest, context.signal);
     hasEarlier = listed.length > size;
     return { listed: listed.slice(0, size), isWhole: isWhole2 };
+  }
+  async function readByIds(ids) {
+    const found = [];
+    await byId.read(ids, (some) => found.push(...some));
+    return found;
   }
   function isNews(row) {
     const known = rows.get(row.id);
@@ -601,24 +864,43 @@ var FILTERS = [
   ["source", "source"]
 ];
 function watchConversation(client, conversationId, handlers, options = {}) {
+  demand(conversationId, "conversationId");
   return follow(client, `convohooks:${conversationId}`, handlers, options, (context) => {
-    const records = createRecords(context, conversationId, handlers);
-    const onEvents = (events, about) => {
-      if (!about.isHistory) records.readAfter(events).catch(context.read);
-      handlers.onEvents?.(events, about);
+    let isRead = false;
+    const records = createRecords(context, conversationId, handlers, (row) => feed.expect(row, isRead));
+    const onEvents = (events, about, isLater) => {
+      if (isLater) records.readAfter(events);
+      return handlers.onEvents?.(events, about);
     };
-    const feed = createEventFeed(context, { onEvents }, { ...options, conversationId }, records.take);
-    return { ...feed, read: (isDeep) => feed.read(isDeep).then(() => records.read(isDeep)) };
+    const feed = createEventFeed(context, onEvents, { ...options, conversationId }, records.take);
+    async function read(isDeep) {
+      if (isRead && !records.isKnown()) await records.look();
+      await feed.read(isDeep);
+      await records.read(isDeep);
+      isRead = true;
+    }
+    return { ...feed, read };
   });
 }
 function watchEvents(client, handlers, options = {}) {
-  return follow(client, "convohooks:events", handlers, options, (context) => createEventFeed(context, handlers, options));
+  for (const [, name] of FILTERS) if (name in options) demand(options[name], name);
+  const { conversationId } = options;
+  return follow(
+    client,
+    "convohooks:events",
+    handlers,
+    options,
+    (context) => createEventFeed(context, (events, about) => handlers.onEvents?.(events, about), { ...options, conversationId })
+  );
 }
-function watchRows(client, table, handlers, { column, value, orderBy, pageSize = ROW_PAGE, ...options }) {
-  const isFiltered = column !== void 0 && value !== void 0;
+function watchRows(client, table, handlers, options) {
+  const { column, value, orderBy, pageSize = ROW_PAGE } = options;
+  const isFiltered = "column" in options || "value" in options;
+  if (isFiltered) demand(column, "column");
+  if (isFiltered) demand(value, "value");
   return follow(client, `convohooks:${table}`, handlers, options, (context) => {
     const select = (columns) => {
-      const query = context.client.from(table).select(columns).abortSignal(context.signal);
+      const query = context.client.from(table).select(columns);
       return isFiltered ? query.eq(column, value) : query;
     };
     const onRows = (rows) => handlers.onRows?.(rows);
@@ -627,37 +909,39 @@ function watchRows(client, table, handlers, { column, value, orderBy, pageSize =
     return { ...set, bindings: [{ event: "*", table, ...filter, onChange: set.receive }] };
   });
 }
-function createEventFeed(context, { onEvents = () => {
-} }, options, take = async () => {
+function createEventFeed(context, onEvents, options, take = async () => {
 }) {
   const { conversationId, pageSize = EVENT_PAGE } = options;
   const asked = FILTERS.flatMap(([column, name]) => options[name] === void 0 ? [] : [[column, options[name]]]);
   const select = (columns) => {
-    const query = context.client.from(EVENTS).select(columns).abortSignal(context.signal);
+    const query = context.client.from(EVENTS).select(columns);
     return asked.reduce((narrowed, [column, value]) => narrowed.eq(column, value), query);
   };
-  const includes = (event2) => asked.every(([column, value]) => event2[column] === value);
-  const known = /* @__PURE__ */ new Set();
+  const includes = (event) => asked.every(([column, value]) => event[column] === value);
   const log = createEventLog(context, { select, includes, pageSize, onEvents });
   const filter = asked[0] ? { filter: equals(...asked[0]) } : {};
+  const arrivals = createArrivals(context, log.expect);
   function onConversation(change) {
-    const { id, conversation_id: named } = change.new;
-    if (id && typeof named === "string" && !known.has(named)) {
-      known.add(named);
-      log.expect(named);
-      context.read();
-    }
+    if (change.new?.id && arrivals.take(change.new)) context.read();
     return take(change);
   }
-  const event = conversationId === void 0 ? "INSERT" : "*";
+  async function read(isDeep) {
+    if (conversationId === void 0 && (isDeep || !arrivals.isBegun())) await arrivals.look();
+    await log.read(isDeep);
+  }
   const only = conversationId === void 0 ? {} : { filter: equals("conversation_id", conversationId) };
   return {
     ...log,
+    read,
+    expect: (conversation, isNews) => void (isNews ? arrivals.take(conversation) : arrivals.remember(conversation)),
     bindings: [
       { event: "INSERT", table: EVENTS, ...filter, onChange: log.receive },
-      { event, table: "conversations", ...only, onChange: onConversation }
+      { event: "*", table: "conversations", ...only, onChange: onConversation }
     ]
   };
+}
+function demand(value, name) {
+  if (value === void 0 || value === null || value === "") throw new TypeError(`${name} is ${value === "" ? "empty" : value}`);
 }
 export {
   TIMING,

@@ -185,3 +185,23 @@ def test_a_failure_at_the_beginning_is_told_and_can_be_tried_again(
 
     expect(operator.title).to_have_text("There after all", timeout=IN_TIME)
     expect(operator.page.get_by_role("alert")).to_have_count(0)
+
+
+def test_one_failed_page_leaves_no_gap_in_the_course(
+    dashboard: Dashboard, db: psycopg.Connection, person: Account
+) -> None:
+    conversation = create_conversation(db, person.id, "Read with trouble")
+    db.execute(
+        "insert into public.processed_webhook_events (source, conversation_id, event_type,"
+        " event_data) select 'tavus', %s, 'example.happened', jsonb_build_object('n', n)"
+        " from generate_series(1, 1010) n",
+        [conversation],
+    )
+    operator = dashboard(person, "/dashboard")
+    earlier = "**/processed_webhook_events?*seq=lt.*"
+    # Not an answer to what was asked, and nothing that the console would tell of.
+    operator.page.route(earlier, lambda route: route.fulfill(json=None), times=1)
+
+    operator.open(path(conversation))
+
+    expect(entries(operator, "other")).to_have_count(1010, timeout=2 * IN_TIME)

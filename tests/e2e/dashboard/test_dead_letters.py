@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import psycopg
 from playwright.sync_api import expect
@@ -61,8 +63,11 @@ def test_all_that_match_are_replayed_however_many(
     operator = dashboard(admin, of(conversation))
     expect(operator.row(conversation)).to_have_count(50)
 
-    operator.page.get_by_role("button", name="Replay all that match").click()
-    operator.page.get_by_role("dialog").get_by_role("button", name="Replay").click()
+    expect(operator.page.get_by_text("230 dead letters match")).to_be_visible()
+    operator.page.get_by_role("button", name="Replay all that match (230)").click()
+    dialog = operator.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Replay all 230 dead letters that match?")
+    dialog.get_by_role("button", name="Replay").click()
 
     expect(operator.page.get_by_role("heading", name="230 dead letters due again")).to_be_visible()
     expect(operator.page.get_by_text("No dead letter matches")).to_be_visible()
@@ -120,6 +125,68 @@ def test_purge_asks_and_deletes_for_good(
     dialog.get_by_role("button", name="Delete for good").click()
     expect(operator.page.get_by_text("No dead letter matches")).to_be_visible()
     assert (states(db, conversation), states(db, other)) == ([], ["dead"])
+
+
+def test_it_is_said_how_many_there_are(
+    dashboard: Dashboard, admin: Account, db: psycopg.Connection
+) -> None:
+    conversation = create_conversation(db, None)
+    store_dead(db, conversation, 1200)
+    [found] = rows(
+        db, "select count(*) as dead from private.webhook_inbox where state = %s", "dead"
+    )
+    operator = dashboard(admin, "/dashboard/dead-letters")
+    everything = f"{found['dead']:,}"
+
+    expect(operator.page.locator(".total")).to_have_text(f"{everything} dead letters")
+    operator.page.get_by_role("button", name=f"Delete all ({everything})").click()
+    dialog = operator.page.get_by_role("dialog")
+    expect(dialog).to_contain_text(f"Delete all {everything} dead letters?")
+    dialog.get_by_role("button", name="Cancel").click()
+    look(operator.page, "dead-letters-many")
+
+    operator.open(of(conversation))
+    expect(operator.page.locator(".total")).to_have_text("650+ dead letters match")
+    db.execute(
+        "delete from private.webhook_inbox where conversation_id = %s and seq not in (select seq"
+        " from private.webhook_inbox where conversation_id = %s order by seq desc limit 120)",
+        [conversation, conversation],
+    )
+    operator.page.get_by_role("button", name="Delete all that match").click()
+    expect(dialog).to_contain_text("Delete all 120 dead letters that match?")
+
+
+def test_older_dead_letters_are_not_new(
+    dashboard: Dashboard, admin: Account, db: psycopg.Connection
+) -> None:
+    conversation = create_conversation(db, None)
+    store_dead(db, conversation, 70)
+    operator = dashboard(admin, of(conversation))
+    expect(operator.row(conversation)).to_have_count(50)
+    operator.page.get_by_role("checkbox", name="Select all shown").check()
+
+    store_dead(db, conversation, 1)
+
+    new = operator.page.get_by_role("button", name=re.compile("new$"))
+    expect(new).to_have_text("1 new", timeout=20_000)
+    expect(operator.page.locator(".total")).to_have_text("71 dead letters match")
+
+
+def test_an_event_leads_back_to_where_one_came_from(
+    dashboard: Dashboard, admin: Account, db: psycopg.Connection
+) -> None:
+    conversation = create_conversation(db, None)
+    store_dead(db, conversation, 1)
+    operator = dashboard(admin, of(conversation))
+    operator.row(conversation).get_by_role("link", name="conversation.utterance").click()
+    expect(operator.title).to_have_text("conversation.utterance")
+    operator.page.get_by_role("button", name="Raw").click()
+    operator.page.reload()
+
+    operator.page.get_by_role("main").get_by_role("link", name="Dead letters").click()
+
+    expect(operator.title).to_have_text("Dead letters")
+    assert operator.page.url.endswith(of(conversation))
 
 
 def test_filter_by_error_lives_in_the_address(

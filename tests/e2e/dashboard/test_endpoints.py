@@ -33,6 +33,11 @@ def secrets_of(db: psycopg.Connection, endpoint: str) -> list[str]:
     return [row["secret"] for row in rows(db, query, endpoint)]
 
 
+def headers_of(db: psycopg.Connection, endpoint: object) -> dict[str, str]:
+    query = "select name, value from private.endpoint_headers where endpoint_id = %s"
+    return {row["name"]: row["value"] for row in rows(db, query, endpoint)}
+
+
 def endpoint_row(db: psycopg.Connection, endpoint: str) -> dict[str, object]:
     [row] = rows(db, "select * from public.webhook_endpoints where id = %s", endpoint)
     return dict(row)
@@ -88,7 +93,8 @@ def test_first_endpoint_is_made_and_its_secret_shown_once(
         MARKUP,
         ["call.completed"],
     )
-    assert (row["retry_schedule"], row["headers"]) == ([5, 60], {"X-Tenant": "42", "X-Note": "a:b"})
+    assert (row["retry_schedule"], row["headers"]) == ([5, 60], {"X-Tenant": None, "X-Note": None})
+    assert headers_of(db, row["id"]) == {"X-Tenant": "42", "X-Note": "a:b"}
     assert secrets_of(db, row["id"]) == [secret]
 
     page.get_by_role("button", name="I have kept it").click()
@@ -162,6 +168,23 @@ def test_endpoint_is_changed(
     assert (row["description"], row["event_types"]) == ("Billing", ["message.created"])
     assert (row["rate_per_minute"], row["ordered"], row["concurrency"]) == (30, True, None)
     expect(page.get_by_role("button", name="Edit")).to_be_focused()
+
+
+def test_what_headers_say_is_kept_and_not_shown(
+    dashboard: Dashboard, person: Account, db: psycopg.Connection
+) -> None:
+    endpoint = make_endpoint(db, person.id, url=HOOK, headers={"X-Team": "blue", "X-Old": "x"})
+    page = dashboard(person, address(endpoint)).page
+    page.get_by_role("button", name="Edit").click()
+    headers = page.get_by_label("Headers, one a line")
+
+    expect(headers).to_have_value(re.compile("^(X-Team\nX-Old|X-Old\nX-Team)$"))
+    headers.fill("X-Team\nX-New: a:b")
+    page.get_by_role("button", name="Save").click()
+
+    about = page.get_by_role("region", name="About this endpoint")
+    expect(about).to_contain_text("X-New", timeout=IN_TIME)
+    assert headers_of(db, endpoint) == {"X-Team": "blue", "X-New": "a:b"}
 
 
 def test_what_is_typed_stays_when_rows_come(

@@ -14,7 +14,7 @@ from tests.e2e.accounts import Account
 from tests.e2e.callbacks import utterance
 from tests.e2e.dashboard.browsing import Operator, look
 from tests.e2e.dashboard.conftest import Dashboard
-from tests.e2e.dashboard.inbox import empty_inbox, inbox_id, let_fail, say
+from tests.e2e.dashboard.inbox import empty_inbox, inbox_id, let_fail, say, store_dead
 from tests.e2e.rows import create_conversation, show_event
 from tests.web.caller import Caller
 from tests.web.people import sign_up
@@ -86,6 +86,100 @@ def test_filters_live_in_the_address(
     expect(operator.row("Processed")).to_have_count(1)
     operator.page.get_by_role("button", name="Clear").click()
     expect(operator.page).to_have_url(re.compile(r"/events$"))
+
+
+def test_back_undoes_what_was_typed(
+    dashboard: Dashboard, admin: Account, caller: Caller, db: psycopg.Connection
+) -> None:
+    conversation = create_conversation(db, None)
+    for speech in ("I like apples.", "I like pears."):
+        say(caller, conversation, speech)
+    operator = dashboard(admin, of(conversation))
+    field = operator.page.get_by_label("Text in the body")
+    expect(operator.row(conversation)).to_have_count(2)
+
+    field.press_sequentially("apples", delay=400)
+    expect(operator.row(conversation)).to_have_count(1)
+    operator.page.go_back()
+    expect(field).to_have_value("")
+    expect(operator.row(conversation)).to_have_count(2)
+
+    # What is typed after going back is another step, also where the field was not left.
+    field.press_sequentially("pears", delay=400)
+    expect(operator.row(conversation)).to_have_count(1)
+    field.press("Enter")
+    operator.page.get_by_label("State").select_option("dead")
+    expect(operator.row(conversation)).to_have_count(0)
+    operator.page.go_back()
+    expect(operator.row(conversation)).to_have_count(1)
+    expect(field).to_have_value("pears")
+    operator.page.go_back()
+    expect(operator.row(conversation)).to_have_count(2)
+    assert operator.page.url.endswith(of(conversation))
+
+
+def test_what_no_filter_can_be_is_left_out_and_said(
+    dashboard: Dashboard, admin: Account, caller: Caller, db: psycopg.Connection
+) -> None:
+    conversation = create_conversation(db, None)
+    say(caller, conversation, "Hello.")
+    store_dead(db, conversation, 1)
+    bad = "since=garbage&until=%2B275760-09-13T00:00:00Z"
+
+    operator = dashboard(admin, f"{of(conversation)}&{bad}&state=bogus&text=%00")
+
+    note = operator.page.locator(".ignored")
+    for part in ("since=garbage", "until=+275760", "state=bogus", "text="):
+        expect(note).to_contain_text(part)
+    expect(operator.row(conversation)).to_have_count(2)
+    look(operator.page, "events-left-out")
+    for page in ("dead-letters", "conversations", "qualification"):
+        operator.open(f"/dashboard/{page}?{bad}&text={'x' * 300}")
+        expect(note).to_contain_text("since=garbage")
+        expect(operator.page.get_by_role("alert")).to_have_count(0)
+
+
+def test_older_rows_are_not_new(
+    dashboard: Dashboard, admin: Account, db: psycopg.Connection, caller: Caller
+) -> None:
+    conversation = create_conversation(db, None)
+    store_dead(db, conversation, 70)
+    operator = dashboard(admin, of(conversation))
+    expect(operator.row(conversation)).to_have_count(50)
+    operator.wait_until("Live")
+    operator.page.get_by_role("button", name="Pause").click()
+
+    say(caller, conversation, "Really new.")
+
+    new = operator.page.get_by_role("button", name=re.compile(r"new events?$"))
+    expect(new).to_have_text("1 new event")
+    operator.page.get_by_role("button", name="Resume").click()
+    expect(operator.row(conversation)).to_have_count(51)
+
+
+def test_number_of_waiting_events_only_grows(
+    dashboard: Dashboard, admin: Account, db: psycopg.Connection, caller: Caller
+) -> None:
+    conversation = create_conversation(db, None)
+    say(caller, conversation, "The first.")
+    operator = dashboard(admin, of(conversation))
+    operator.wait_until("Live")
+    operator.page.get_by_role("button", name="Pause").click()
+    new = operator.page.get_by_role("button", name=re.compile(r"new events?$"))
+
+    for count, said in ((90, "90 new events"), (90, "180 new events"), (90, "270 new events")):
+        store_dead(db, conversation, count)
+        expect(new).to_have_text(said)
+    store_dead(db, conversation, 150)
+    expect(new).to_have_text("370+ new events")
+    look(operator.page, "events-paused")
+    store_dead(db, conversation, 700)
+    expect(new).to_have_text("470+ new events")
+
+    operator.page.get_by_role("button", name="Resume").click()
+    expect(operator.row(conversation)).to_have_count(100)
+    operator.page.get_by_role("button", name="Show earlier events").click()
+    expect(operator.row(conversation)).to_have_count(150)
 
 
 def test_typing_is_not_disturbed_by_new_rows(
@@ -198,7 +292,8 @@ def test_first_run_shows_how_to_send_and_turns_into_the_list(
     conversation = create_conversation(db, None)
     empty_inbox(db)
     operator = dashboard(admin, EVENTS)
-    expect(operator.page.get_by_text("convohooks send tavus")).to_be_visible()
+    command = ".venv/bin/convohooks send tavus system.replica_joined --fresh"
+    expect(operator.page.get_by_text(command, exact=True)).to_be_visible()
     expect(operator.page.get_by_text("/api/tavus/webhook")).to_be_visible()
     look(operator.page, "first-run")
 
@@ -228,11 +323,14 @@ def test_hostile_texts_stay_texts(
 def test_a_stranger_is_shown_a_closed_door(
     dashboard: Dashboard, person: Account, stack: LocalStack, live_url: str
 ) -> None:
-    operator = dashboard(person, "/dashboard").expect_problem("403")
+    operator = dashboard(person, "/dashboard")
 
-    operator.open("/dashboard/dead-letters")
-
-    expect(operator.page.get_by_text("This is for admins only")).to_be_visible()
+    for page in ("dead-letters", "senders", "operations"):
+        operator.open(f"/dashboard/{page}")
+        expect(operator.page.get_by_text("This is for admins only")).to_be_visible()
+        expect(operator.page.get_by_role("search")).to_have_count(0)
+        expect(operator.page.get_by_role("button", name="Try again")).to_have_count(0)
+    look(operator.page, "for-admins-only")
     headers = sign_up(stack).headers
     answers = [
         httpx.get(f"{live_url}/api/webhook-events", params=query, headers=headers)

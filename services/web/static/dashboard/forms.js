@@ -1,6 +1,7 @@
 /** Fields, and filters that live in the address. */
 import { icon } from "./icons.js";
 import { html, ifDefined, live, nothing } from "./lit.js";
+import { validTime } from "./reads.js";
 
 const WAIT_MS = 300;
 
@@ -34,7 +35,7 @@ function choice(option, chosen) {
 }
 
 /**
- * Return fields that say what the address says, and change it; a text does so while it is typed.
+ * Return fields that say what the address says, and change it; a text does so while it is typed, as one step back.
  *
  * A field of type "datetime" is local time on the screen and UTC in the address.
  */
@@ -71,19 +72,27 @@ function unfold({ currentTarget: button }) {
 }
 
 function bound(place, { name, type }, value) {
-  const set = (text, options) => place.setQuery({ [name]: text.trim() }, options);
+  const set = (text) => place.setQuery({ [name]: text.trim() });
   if (type === "select") return { value, onChange: ({ target }) => set(target.value) };
   if (type === "datetime") {
     return { type: "datetime-local", value: toLocal(value), onChange: ({ target }) => set(toUtc(target.value)) };
   }
   return {
     value: shownText(place, name, value),
-    onInput: ({ target }) => later(place, name, target.value, () => set(target.value, { replace: true })),
+    onInput: ({ target }) => later(place, name, target.value, () => put(place, name, target.value.trim())),
     onChange: ({ target }) => {
+      put(place, name, target.value.trim());
       forget(place, name);
-      set(target.value, { replace: true });
     },
   };
+}
+
+// What one typing did is one step back: its first text is a new address, the following ones take its place.
+function put(place, name, text) {
+  const draft = draftsOf(place).get(name);
+  const isOurs = draft?.put !== undefined && draft.put === (place.query.get(name) ?? "");
+  place.setQuery({ [name]: text }, { replace: isOurs });
+  if (draft) draft.put = text;
 }
 
 // What is being typed, per page: neither a row that comes in nor the address, which is trimmed, may change it.
@@ -100,8 +109,9 @@ function shownText(place, name, value) {
 }
 
 function later(place, name, text, task) {
+  const { put: before } = draftsOf(place).get(name) ?? {};
   forget(place, name);
-  const draft = { text, timer: setTimeout(run, WAIT_MS) };
+  const draft = { text, put: before, timer: setTimeout(run, WAIT_MS) };
   draftsOf(place).set(name, draft);
   function run() {
     draft.timer = null;
@@ -115,8 +125,8 @@ function forget(place, name) {
 }
 
 function toLocal(iso) {
+  if (!validTime(iso)) return "";
   const when = new Date(iso);
-  if (!iso || Number.isNaN(when.getTime())) return "";
   return new Date(when.getTime() - when.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 

@@ -1,9 +1,14 @@
 /** Rows of a table, page by page, read again when something has changed. */
+import { createPace } from "./events/pace.js";
+import { isAway } from "./trouble.js";
 
 const PAGE = 50;
 const MOST_AGAIN = 200;
 // Rows come in bursts, and each may be the last.
 const PAUSE_MS = 400;
+// What no change tells of is found by looking: also that nothing can be read.
+const IDLE_MS = 15_000;
+const AGAIN_MS = 5_000;
 
 /**
  * Return a list. `read({after, offset, limit})` gives the rows that follow one row (null: the first ones); `onChange(list)`
@@ -13,6 +18,7 @@ export function createList({ read, onChange, signal }) {
   const list = { rows: null, fresh: new Set(), hasMore: false, isLoading: false, error: null };
   let turn = 0;
   let timer = null;
+  let isFailing = false;
 
   async function fill(limit, offset, put, { isOther = false, isWhole = true } = {}) {
     const mine = ++turn;
@@ -20,10 +26,12 @@ export function createList({ read, onChange, signal }) {
     try {
       const found = await read({ after: offset ? list.rows.at(-1) : null, offset, limit: limit + 1 });
       const hasMore = isWhole ? found.length > limit : list.hasMore;
+      isFailing = false;
       if (mine === turn) Object.assign(list, { rows: put(found.slice(0, limit)), hasMore, error: null });
     } catch (error) {
+      isFailing = true;
       // What was asked for before is no answer to this.
-      if (mine === turn) Object.assign(list, { error, rows: isOther ? null : list.rows });
+      if (mine === turn) Object.assign(list, isOther ? { error, rows: null } : { error: isAway(error) ? null : error });
     }
     if (mine !== turn || signal.aborted) return;
     list.isLoading = false;
@@ -53,7 +61,7 @@ export function createList({ read, onChange, signal }) {
   }
 
   function again() {
-    if (list.rows === null) return reset();
+    if (list.rows === null) return fill(PAGE, 0, (rows) => rows, { isOther: true });
     const before = known();
     const limit = Math.min(Math.max(list.rows.length, PAGE), MOST_AGAIN);
     const rest = list.rows.slice(limit);
@@ -66,6 +74,7 @@ export function createList({ read, onChange, signal }) {
 
   const more = () => fill(PAGE, list.rows.length, (rows) => joined(list.rows, rows));
 
+  createPace(() => list.isLoading || again(), { signal, idle: () => (isFailing ? AGAIN_MS : IDLE_MS) });
   signal.addEventListener("abort", () => clearTimeout(timer));
   return { list, reset, refresh, more };
 }

@@ -9,6 +9,9 @@ import { createRouter } from "./router.js";
 import { createShell } from "./shell.js";
 import { errorState } from "./ui.js";
 
+const RETRY_MS = 3_000;
+const MOST_RETRY_MS = 30_000;
+
 const config = readConfig();
 const client = createClient(config);
 const api = createApi(client);
@@ -30,17 +33,19 @@ watchPerson(client, (person) => {
 function enter() {
   const stay = new AbortController();
   let router = null;
+  let failures = 0;
 
   async function start() {
     try {
       const { id, email, is_admin: isAdmin, is_anonymous: isAnonymous } = await api.get("/api/me", {}, { signal: stay.signal });
       if (stay.signal.aborted) return;
-      router = createRouter({ container: byId("page"), servicesOf: servicesFor({ id, email, isAdmin, isAnonymous }), ...views });
+      const mayOpen = ({ isForAdmins }) => isAdmin || !isForAdmins;
+      router = createRouter({ container: byId("page"), servicesOf: servicesFor({ id, email, isAdmin, isAnonymous }), mayOpen, ...views });
       shell.showRole({ isAdmin });
       showArea("page");
       router.start();
     } catch (error) {
-      if (!stay.signal.aborted) showFailure(error, start);
+      if (!stay.signal.aborted) showFailure(error, start, Math.min(++failures * RETRY_MS, MOST_RETRY_MS), stay.signal);
     }
   }
 
@@ -56,12 +61,21 @@ function enter() {
 
 const servicesFor = (person) => (signal) => {
   const showStatus = (status, of) => signal.aborted || shell.showStatus(status, of);
-  return { client, api, person, config, announce, showStatus };
+  const showRead = (error) => signal.aborted || shell.showRead(error);
+  return { client, api, person, config, announce, showStatus, showRead };
 };
 
 const views = {
   onOpen(path) {
     shell.showNav(path);
+  },
+  onForbidden(root, title) {
+    document.title = `${title} · Convohooks`;
+    render(
+      html`<div class="empty"><h1>${title}</h1><p class="empty-title">This is for admins only</p><p>Your account may see its own events, conversations and endpoints.</p>
+        <p><a class="button" href="/dashboard">Go to the overview</a></p></div>`,
+      root,
+    );
   },
   onMissing(root) {
     document.title = "Not found · Convohooks";
@@ -76,13 +90,22 @@ const views = {
   },
 };
 
-function showFailure(error, retry) {
+/** Show why it cannot be opened, until the next try: the person's, or one after a pause. */
+function showFailure(error, retry, pause, signal) {
   const root = document.createElement("div");
   byId("page").replaceChildren(root);
   showArea("page");
+  const ending = new AbortController();
   const again = () => {
-    showArea("loading");
+    ending.abort();
     retry();
   };
-  render(html`<h1>The dashboard cannot be opened</h1>${errorState(error, again)}`, root);
+  const timer = setTimeout(again, pause);
+  ending.signal.addEventListener("abort", () => clearTimeout(timer));
+  signal.addEventListener("abort", () => ending.abort());
+  addEventListener("online", again, { signal: ending.signal });
+  render(
+    html`<header class="head"><h1>The dashboard cannot be opened</h1><p class="hint">It is tried again by itself every few seconds.</p></header>${errorState(error, again)}`,
+    root,
+  );
 }

@@ -42,5 +42,8 @@ export function containing(text) {
 /** Return a time as filters take it; nothing for what is no time. */
 export function validTime(text) {
   const at = new Date(text ?? NaN);
-  return Number.isNaN(at.getTime()) ? null : at.toISOString();
+  if (Number.isNaN(at.getTime())) return null;
+  const iso = at.toISOString();
+  // Years of other lengths are no times to the database.
+  return /^\d{4}-/.test(iso) && !iso.startsWith("0000") ? iso : null;
 }

@@ -6,10 +6,11 @@ const HOME = "/dashboard";
 /**
  * Return {start, stop, navigate}.
  *
- * `servicesOf(signal)` gives a page what it works with besides the address; `onOpen(path)` hears of each page that opens;
- * `onMissing(root)` and `onError(root, error, retry)` show what is no page and what did not load.
+ * `servicesOf(signal)` gives a page what it works with besides the address; `mayOpen(found)` says whether this person may;
+ * `onOpen(path)` hears of each page that opens; `onMissing(root)`, `onForbidden(root, title)` and `onError(root, error, retry)`
+ * show what is no page, what is not theirs, and what did not load.
  */
-export function createRouter({ container, servicesOf, onOpen, onMissing, onError }) {
+export function createRouter({ container, servicesOf, mayOpen, onOpen, onMissing, onForbidden, onError }) {
   let visit = null;
 
   function open() {
@@ -26,6 +27,7 @@ export function createRouter({ container, servicesOf, onOpen, onMissing, onError
       if (!found) return await settle(current, () => onMissing(root));
       const page = await load(found.name);
       if (signal.aborted) return;
+      if (!mayOpen(found)) return await settle(current, () => onForbidden(root, page.title));
       document.title = `${page.title} · Convohooks`;
       const place = Object.assign(current.place, servicesOf(signal), { params: found.params, navigate });
       await settle(current, () => page.open(place));
@@ -35,7 +37,7 @@ export function createRouter({ container, servicesOf, onOpen, onMissing, onError
   }
 
   function navigate(path, { replace = false } = {}) {
-    history[replace ? "replaceState" : "pushState"]({}, "", path);
+    history[replace ? "replaceState" : "pushState"](replace ? history.state : { from: location.pathname + location.search }, "", path);
     open();
   }
 
@@ -87,8 +89,12 @@ function createVisit(container) {
       if (signal.aborted) return;
       const path = location.pathname + changed(changes);
       if (path === location.pathname + location.search) return;
-      history[replace ? "replaceState" : "pushState"]({}, "", path);
+      history[replace ? "replaceState" : "pushState"](history.state, "", path);
       tell();
+    },
+    /** The address of the page that led here, null where none did. */
+    get cameFrom() {
+      return history.state?.from ?? null;
     },
     onQuery(listener) {
       listeners.add(listener);

@@ -1,19 +1,21 @@
 /** Which module shows which address, and what the navigation offers. */
 
+const FOR_ADMINS = true;
+
 /** Patterns of addresses below /dashboard; `:name` stands for one part. The first that fits counts. */
 export const ROUTES = [
   ["", "overview"],
   ["events", "events"],
   ["events/:id", "event"],
-  ["dead-letters", "dead-letters"],
+  ["dead-letters", "dead-letters", FOR_ADMINS],
   ["conversations", "conversations"],
   ["conversations/:id", "conversation"],
   ["qualification", "qualification"],
   ["endpoints", "endpoints"],
   ["endpoints/:id", "endpoint"],
   ["deliveries/:id", "delivery"],
-  ["senders", "senders"],
-  ["operations", "operations"],
+  ["senders", "senders", FOR_ADMINS],
+  ["operations", "operations", FOR_ADMINS],
 ];
 
 export const NAV = [
@@ -27,12 +29,12 @@ export const NAV = [
   { path: "/dashboard/operations", label: "Operations", icon: "gear", adminOnly: true },
 ];
 
-/** Return {name, params} of the page that a path means, or null. */
+/** Return {name, params, isForAdmins} of the page that a path means, or null. */
 export function pageOf(pathname) {
   const parts = pathname.split("/").filter(Boolean).slice(1);
-  for (const [pattern, name] of ROUTES) {
+  for (const [pattern, name, isForAdmins = false] of ROUTES) {
     const params = fit(pattern.split("/").filter(Boolean), parts);
-    if (params) return { name, params };
+    if (params) return { name, params, isForAdmins };
   }
   return null;
 }

@@ -3,6 +3,7 @@ import { byId } from "../dom.js";
 import { icon } from "./icons.js";
 import { html, nothing, render } from "./lit.js";
 import { NAV } from "./routes.js";
+import { createTrouble } from "./trouble.js";
 
 const STATUS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", polling: "Offline, checking every few seconds" };
 const BEST_FIRST = ["live", "connecting", "reconnecting", "polling"];
@@ -12,6 +13,7 @@ export function createShell() {
   const nav = byId("nav");
   const menu = byId("menu");
   const statuses = new Map();
+  const trouble = createTrouble();
   let isAdmin = false;
 
   function setOpen(isOpen) {
@@ -31,29 +33,48 @@ export function createShell() {
     if (!status || status === "stopped") statuses.delete(of);
     else statuses.set(of, status);
     const worst = [...statuses.values()].sort((one, other) => BEST_FIRST.indexOf(other) - BEST_FIRST.indexOf(one))[0];
+    const isStale = trouble.sentence() !== "";
     const place = byId("stream-status");
-    place.hidden = !worst;
-    place.dataset.status = worst ?? "";
-    place.textContent = STATUS[worst] ?? "";
+    place.hidden = !worst && !isStale;
+    // A connection that lives is of no use while nothing can be read.
+    place.dataset.status = isStale ? "polling" : (worst ?? "");
+    place.textContent = isStale ? "Not up to date" : (STATUS[worst] ?? "");
+  }
+
+  /** Hear how a read of the page went: null, or the error. */
+  function showRead(error) {
+    trouble.note(error);
+    showTrouble();
+  }
+
+  function showTrouble() {
+    const note = byId("trouble");
+    note.textContent = trouble.sentence();
+    note.hidden = !note.textContent;
+    showStatus(null, "none");
+  }
+
+  function leave() {
+    statuses.clear();
+    trouble.forget();
+    showTrouble();
+    setOpen(false);
   }
 
   return {
     showStatus,
+    showRead,
     showRole(role) {
       isAdmin = Boolean(role?.isAdmin);
       byId("person-role").hidden = !isAdmin;
     },
     showNav(path) {
-      statuses.clear();
-      showStatus(null);
-      setOpen(false);
+      leave();
       nav.hidden = menu.hidden = false;
       render(links(path, isAdmin), nav);
     },
     hide() {
-      statuses.clear();
-      showStatus(null);
-      setOpen(false);
+      leave();
       nav.hidden = menu.hidden = true;
     },
   };

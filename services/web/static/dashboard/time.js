@@ -3,6 +3,7 @@ import { dateAndTime } from "../format.js";
 import { html, nothing } from "./lit.js";
 
 const EVERY_MS = 15_000;
+const SECOND_MS = 1_000;
 const SOON = 45;
 const STEPS = [
   [60, "second", 1],
@@ -13,9 +14,13 @@ const STEPS = [
 const WORDS = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "short" });
 const shown = new Set();
 
-/** Return how long ago an ISO time was, with the time itself in its title; nothing for what is no time. */
-export const time = (iso) =>
-  iso && !Number.isNaN(Date.parse(iso)) ? html`<time-ago datetime=${iso}></time-ago>` : nothing;
+/**
+ * Return how long ago an ISO time was, with the time itself in its title; nothing for what is no time.
+ *
+ * `inSeconds` is for what is judged by seconds: then these are counted too.
+ */
+export const time = (iso, { inSeconds = false } = {}) =>
+  iso && !Number.isNaN(Date.parse(iso)) ? html`<time-ago datetime=${iso} ?in-seconds=${inSeconds}></time-ago>` : nothing;
 
 /** Return milliseconds in the unit that suits them. */
 export function duration(ms) {
@@ -31,8 +36,9 @@ export function duration(ms) {
 }
 
 /** Return a time as words: "now", "3 min ago", "in 2 hr", and the date of what is long ago. */
-export function ago(iso, now = Date.now()) {
+export function ago(iso, { now = Date.now(), inSeconds = false } = {}) {
   const seconds = (Date.parse(iso) - now) / 1000;
+  if (inSeconds && seconds > -SOON && seconds <= -1) return WORDS.format(Math.round(seconds), "second");
   if (Math.abs(seconds) < SOON) return seconds > 2 ? "in a moment" : "just now";
   const step = STEPS.find(([below]) => Math.abs(seconds) < below);
   return step ? WORDS.format(Math.round(seconds / step[2]), step[1]) : dateAndTime(iso);
@@ -59,7 +65,7 @@ class TimeAgo extends HTMLElement {
     const element = this.firstChild ?? this.appendChild(document.createElement("time"));
     element.dateTime = iso;
     element.title = exact(iso);
-    element.textContent = ago(iso);
+    element.textContent = ago(iso, { inSeconds: this.hasAttribute("in-seconds") });
   }
 }
 
@@ -69,3 +75,4 @@ function exact(iso) {
 
 customElements.define("time-ago", TimeAgo);
 setInterval(() => shown.forEach((element) => element.show()), EVERY_MS);
+setInterval(() => shown.forEach((element) => element.hasAttribute("in-seconds") && element.show()), SECOND_MS);

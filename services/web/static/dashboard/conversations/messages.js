@@ -4,6 +4,7 @@ import { rowsOf } from "../reads.js";
 // How many a watch tells of at most: where it tells of as many there may be more.
 const NEWEST = 500;
 const PAGE = 1000;
+const RETRY_MS = 2000;
 
 /**
  * Return {take, whenComplete}. `take(rows)` hears of the newest messages, in their order; `onMessages(rows)` gets these and
@@ -36,7 +37,10 @@ export function createMessages(client, conversationId, { signal, onMessages, onE
       earlier = joined(rows, earlier);
       tell();
     } catch (error) {
+      if (signal.aborted) return;
       onError(error);
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      if (current === generation) await readEarlier(current);
     }
   }
 
@@ -71,7 +75,8 @@ function newestFirst(rows) {
     .order("seq", { ascending: false, nullsFirst: true })
     .order("turn_idx", { ascending: false, nullsFirst: true })
     .order("timestamp", { ascending: false, nullsFirst: false })
-    .order("created_at", { ascending: false });
+    .order("created_at", { ascending: false })
+    .order("id", { ascending: false });
 }
 
 /** Return rows with others after them, each once, at its last place. */

@@ -8,7 +8,9 @@ const DELIVERIES = 200;
 const EVENTS = 500;
 // What an event says of a message or a tool their own rows say better, and they are read when it comes.
 const TOLD_BY_ROWS = /message|utterance|tool/;
-const GRACE_MS = 1500;
+const GRACE_MS = 2500;
+const RETRY_MS = 2000;
+const LONGEST_RETRY_MS = 30_000;
 
 /**
  * Follow a conversation by its id here or its sender's until the signal is aborted. `onChange(records)` gets what is known:
@@ -49,7 +51,8 @@ export function followConversation(client, address, { signal, onChange, onStatus
     const messages = createMessages(client, conversationId, { signal, onMessages: (messages) => know({ messages }), onError });
     const handlers = {
       onEvents,
-      onConversation: take,
+      // Null once it is gone.
+      onConversation: (row) => (row ? take(row) : know({ conversation: null })),
       onMessages: messages.take,
       // They are read after the messages: now no event is taken for what these say better.
       onToolCalls: (toolCalls) => know({ toolCalls, isReady: true }),
@@ -58,9 +61,12 @@ export function followConversation(client, address, { signal, onChange, onStatus
       onError,
       onStatus(status) {
         onStatus(status, "conversation");
-        if (status === "live" || status === "polling") settle(watch, messages);
+        if (isSettling || !["live", "polling"].includes(status)) return;
+        isSettling = true;
+        settle(watch, messages);
       },
     };
+    let isSettling = false;
     const watch = watchConversation(client, conversationId, handlers, { pageSize: EVENTS });
     keep("talk", watch);
   }
@@ -72,13 +78,18 @@ export function followConversation(client, address, { signal, onChange, onStatus
     if (later.length) setTimeout(() => know({ events: [...records.events, ...later] }), GRACE_MS);
   }
 
-  // A timeline with gaps would mislead: what came earlier is read to its end.
+  // A timeline with gaps would mislead: what came earlier is read to its end, however often that fails.
   async function settle(watch, messages) {
-    try {
-      await messages.whenComplete();
-      while (watch.hasEarlier && !signal.aborted) await watch.readEarlier();
-    } catch (error) {
-      onError(error);
+    await messages.whenComplete();
+    for (let failures = 0; watch.hasEarlier && watch.status !== "stopped"; ) {
+      try {
+        await watch.readEarlier();
+        failures = 0;
+      } catch (error) {
+        onError(error);
+        failures += 1;
+        await pause(Math.min(failures * RETRY_MS, LONGEST_RETRY_MS));
+      }
     }
     know({ isSettled: true });
   }
@@ -111,6 +122,10 @@ export function followConversation(client, address, { signal, onChange, onStatus
 export function isFound(records) {
   const lists = ["events", "messages", "toolCalls", "qualification"];
   return Boolean(records.conversation) || lists.some((name) => records[name].length > 0);
+}
+
+function pause(delay) {
+  return new Promise((resolve) => setTimeout(resolve, delay));
 }
 
 async function locate(client, address, signal) {

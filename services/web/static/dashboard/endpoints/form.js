@@ -38,14 +38,14 @@ const more = (endpoint) => html`
   ${field({ name: "rate_per_minute", label: "Attempts a minute", type: "number", value: text(endpoint.rate_per_minute), placeholder: "the service's own" })}
   ${field({ name: "concurrency", label: "At once", type: "number", value: text(endpoint.concurrency), placeholder: "the service's own" })}
   ${field({ name: "retry_schedule", label: "Seconds before each retry", value: (endpoint.retry_schedule ?? []).join(", "), placeholder: "4, 8, 10" })}
-  ${field({ name: "headers", label: "Headers, one a line", type: "textarea", value: lines(endpoint.headers), placeholder: "X-Tenant: 42" })}
+  ${field({ name: "headers", label: "Headers, one a line; a name alone keeps what it says", type: "textarea", value: lines(endpoint.headers), placeholder: "X-Tenant: 42" })}
   <label class="check"><input type="checkbox" name="ordered" ?checked=${endpoint.ordered ?? false}> One after the other, in order</label>`;
 
 const hasMore = ({ rate_per_minute: rate, concurrency, retry_schedule: schedule, ordered, headers = {} }) =>
   Boolean(rate || concurrency || schedule || ordered || Object.keys(headers).length);
 
 const text = (value) => String(value ?? "");
-const lines = (headers = {}) => Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join("\n");
+const lines = (headers = {}) => Object.keys(headers).join("\n");
 
 const submitted = (onSave) => (event) => {
   event.preventDefault();
@@ -75,7 +75,8 @@ const waits = (value) => (value.trim() === "" ? null : value.split(/[\s,;]+/).fi
 function headers(value) {
   const pairs = value.split(LINES).filter((line) => line.trim()).map((line) => {
     const [name, ...rest] = line.split(":");
-    return [name.trim(), rest.join(":").trim()];
+    // What a header says is shown to nobody again: null keeps it.
+    return [name.trim(), rest.length ? rest.join(":").trim() : null];
   });
   return Object.fromEntries(pairs);
 }

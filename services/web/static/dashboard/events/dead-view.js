@@ -1,6 +1,9 @@
 /** The page of dead letters. */
 import { emptyState, errorState, filterForm, html, icon, loading, nothing, pager, table } from "../ui.js";
+import { ignoredNote } from "../filters.js";
 import { sentence } from "./bulk.js";
+import { namedCount, saidCount } from "./dead-count.js";
+import { newsOf } from "./list.js";
 import { DEAD } from "./rows.js";
 
 const FIELDS = [
@@ -14,28 +17,29 @@ const FIELDS = [
 
 /** Return the page. */
 export function deadView(known) {
-  const { place, list, actions } = known;
+  const { place, list, actions, ignored } = known;
   return html`<header class="head">
       <h1>Dead letters</h1>
       <p class="hint">Events that were kept but failed at every try. Mend the cause, then replay them.</p>
     </header>
-    ${filterForm(place, FIELDS, { label: "Filter dead letters" })} ${progress(known)} ${list.rows.length ? selection(known) : nothing}
+    ${filterForm(place, FIELDS, { label: "Filter dead letters" })} ${ignoredNote(ignored)} ${progress(known)} ${list.rows.length ? selection(known) : nothing}
     ${list.error ? errorState(list.error, actions.retry) : nothing} ${rows(known)}
     ${pager({ hasMore: list.next !== null, more: actions.more, isLoading: list.isLoading, label: "Show earlier dead letters" })}`;
 }
 
-function selection({ list, chosen, job, actions, filter }) {
+function selection({ list, chosen, total, job, actions, filter }) {
   const isBusy = Boolean(job?.isRunning);
-  const all = Object.keys(filter).length ? "all that match" : "all";
-  const waiting = list.waiting.length;
+  const isFiltered = Object.keys(filter).length > 0;
+  const all = `${isFiltered ? "all that match" : "all"}${total ? ` (${saidCount(total)})` : ""}`;
   return html`<div class="selection" role="group" aria-label="Selected dead letters">
+    ${total ? html`<span class="hint total">${namedCount(total)}${isFiltered ? (total.count === 1 ? " matches" : " match") : ""}</span>` : nothing}
     ${chosen.size ? html`<span class="hint">${chosen.size} selected</span>` : nothing}
     ${chosen.size
       ? html`<button type="button" class="main" ?disabled=${isBusy} @click=${() => actions.replay(false)}>${icon("replay")}Replay selected</button>
           <button type="button" class="danger" ?disabled=${isBusy} @click=${() => actions.purge(false)}>${icon("trash")}Delete selected</button>`
       : html`<button type="button" ?disabled=${isBusy} @click=${() => actions.replay(true)}>${icon("replay")}Replay ${all}</button>
           <button type="button" class="danger" ?disabled=${isBusy} @click=${() => actions.purge(true)}>${icon("trash")}Delete ${all}</button>`}
-    ${waiting ? html`<button type="button" class="quiet" @click=${actions.release}>${waiting} new</button>` : nothing}
+    ${list.waiting.length ? html`<button type="button" class="quiet" @click=${actions.release}>${newsOf(list)} new</button>` : nothing}
   </div>`;
 }
 

@@ -1,6 +1,7 @@
 /** The page of an event of the inbox. */
 import { badge, copyButton, errorState, facts, html, icon, json, nothing, time, duration } from "../ui.js";
 import { parseExactly } from "../json.js";
+import { crumb } from "./crumb.js";
 import { effectsView } from "./effects-view.js";
 import { conversationLink, lastLine } from "./rows.js";
 
@@ -8,7 +9,7 @@ import { conversationLink, lastLine } from "./rows.js";
 export function eventView(place, one) {
   const { event, error } = one.state;
   return html`<div class="event-page">
-    <a class="crumb" href="/dashboard/events">${icon("back")}Events</a>
+    ${crumb(place)}
     <header class="head">
       <h1>${event.event_type}</h1>
       ${badge(event.state)}

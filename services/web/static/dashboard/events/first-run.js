@@ -20,19 +20,20 @@ export async function senderFacts({ api, signal }) {
 
 /** Return the page of steps; it gives way to the list when the first event is there. */
 export function firstRun({ config }, told) {
+  const { command = "convohooks" } = config;
   const ready = (told?.senders ?? []).filter(({ configured }) => configured);
   const base = (config.baseUrl || location.origin).replace(/\/+$/, "");
   return html`<section class="first" aria-labelledby="first-title">
     <h2 id="first-title">Send the first event</h2>
     <p class="waiting-line" role="status"><span class="pulse" aria-hidden="true"></span>Nothing has come in yet. This page turns into the live list as soon as something does.</p>
-    ${told?.isLoading ? nothing : ready.length ? steps(ready, base) : unready(base)}
+    ${told?.isLoading ? nothing : ready.length ? steps(ready, base, command) : unready(base)}
   </section>`;
 }
 
-const steps = (senders, base) => html`<article class="card">
+const steps = (senders, base, command) => html`<article class="card">
     <h3>Try it with a sample</h3>
-    <p>Signed as its sender would sign it. Run one of these where the service's settings are:</p>
-    ${lines(senders, ({ source }) => `convohooks send ${source} ${SAMPLES[source] ?? "all"} --fresh`)}
+    <p>Signed as its sender would sign it. Run one of these where the service runs, in the directory of its settings:</p>
+    ${lines(senders, ({ source }) => `${command} send ${source} ${SAMPLES[source] ?? "all"} --fresh`)}
   </article>
   <article class="card">
     <h3>Then let the sender call</h3>

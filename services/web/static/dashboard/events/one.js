@@ -1,5 +1,6 @@
 /** One event, read again while something is to become of it. */
 import { parseBig } from "../json.js";
+import { isAway } from "../trouble.js";
 import { confirm } from "../ui.js";
 
 const SOON_MS = 1_000;
@@ -53,7 +54,9 @@ export function watchEvent({ params, api, client, person, signal, announce }, on
 
   // An error keeps what was read before: only the next look tells more.
   function lookAgain() {
-    if (!state.event || signal.aborted) return;
+    if (signal.aborted) return;
+    if (!state.event && !state.shown && state.error && isAway(state.error)) timer = setTimeout(load, LATER_MS);
+    if (!state.event) return;
     if (state.replay?.isRunning) timer = setTimeout(load, SOON_MS);
     else if (state.error || ["received", "failed", "unmatched"].includes(state.event.state)) timer = setTimeout(load, LATER_MS);
   }

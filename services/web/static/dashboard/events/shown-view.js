@@ -1,10 +1,11 @@
 /** The page of an event as browsers know it: for those who may not see the inbox. */
-import { copyButton, duration, facts, html, icon, json, nothing, time } from "../ui.js";
+import { copyButton, duration, facts, html, json, nothing, time } from "../ui.js";
+import { crumb } from "./crumb.js";
 import { conversationLink } from "./rows.js";
 
 /** Return the page of a row of processed_webhook_events. */
-export const shownView = ({ person }, row) => html`<div class="event-page">
-  <a class="crumb" href="/dashboard/events">${icon("back")}Events</a>
+export const shownView = (place, row) => html`<div class="event-page">
+  ${crumb(place)}
   <header class="head"><h1>${row.event_type}</h1></header>
   <div class="columns">
     <section class="card" aria-labelledby="data-title">
@@ -20,7 +21,7 @@ export const shownView = ({ person }, row) => html`<div class="event-page">
         ["Took", duration(row.processing_duration_ms)],
         ["Id", html`<span class="mono">${row.id}</span>`],
       ])}
-      ${person.isAdmin && row.conversation_id ? inInbox(row) : nothing}
+      ${place.person.isAdmin && row.conversation_id ? inInbox(row) : nothing}
     </section>
   </div>
 </div>`;

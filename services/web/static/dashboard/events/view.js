@@ -1,18 +1,21 @@
 /** The page of all events. */
 import { errorState, emptyState, filterForm, html, icon, loading, nothing, pager, table, time } from "../ui.js";
+import { ignoredNote } from "../filters.js";
+import { newsOf } from "./list.js";
 import { INBOX, STREAM } from "./rows.js";
 
-const STATES = ["received", "processed", "ignored", "unmatched", "failed", "dead"];
+/** The states of an event of the inbox. */
+export const STATES = ["received", "processed", "ignored", "unmatched", "failed", "dead"];
 const KNOWN_SOURCES = ["calendly", "stripe", "tavus", "twilio"];
 
 /** Return the page: `first` stands in for an empty list that is not filtered. */
-export function eventsView({ place, source, list, state, actions, first }) {
+export function eventsView({ place, source, list, state, actions, first, ignored }) {
   return html`<header class="head">
       <h1>Events</h1>
       <span class="spacer"></span>
       ${first ? nothing : pauseButton(state, actions)}
     </header>
-    ${first ? nothing : filterForm(place, fieldsOf(source, list, place), { label: "Filter events" })} ${pill(list, actions)}
+    ${first ? nothing : filterForm(place, fieldsOf(source, list, place), { label: "Filter events" })} ${ignoredNote(ignored)} ${pill(list, actions)}
     <div class="events" aria-busy=${String(list.isLoading)}>${first ?? body({ place, list, actions })}</div>`;
 }
 
@@ -20,9 +23,9 @@ const pauseButton = ({ isPaused }, { pause }) =>
   html`<button type="button" aria-pressed=${String(isPaused)} @click=${pause}>${icon(isPaused ? "play" : "pause")}${isPaused ? "Resume" : "Pause"}</button>`;
 
 // Above the page, so that nothing moves when it comes.
-const pill = ({ waiting }, { release }) =>
-  waiting.length
-    ? html`<div class="pill-place"><button type="button" class="main pill" @click=${release}>${waiting.length} new ${waiting.length === 1 ? "event" : "events"}</button></div>`
+const pill = (list, { release }) =>
+  list.waiting.length
+    ? html`<div class="pill-place"><button type="button" class="main pill" @click=${release}>${newsOf(list)} new ${newsOf(list) === "1" ? "event" : "events"}</button></div>`
     : nothing;
 
 function body({ place, list, actions }) {

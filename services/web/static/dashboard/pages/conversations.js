@@ -2,7 +2,9 @@
 import { watchRows } from "/static/convohooks.js";
 import { duration as lasting, words } from "../../format.js";
 import { STATUSES, conversationsOf, pathOf } from "../conversations/rows.js";
+import { filtersOf, ignoredNote } from "../filters.js";
 import { createList } from "../list.js";
+import { told } from "../trouble.js";
 import { badge, emptyState, errorState, filterForm, html, loading, nothing, pager, render, table, time } from "../ui.js";
 
 // What has just changed is among these, whatever the order of the list.
@@ -15,7 +17,7 @@ export const page = { title: "Conversations", open };
 function open(place) {
   const { client, person, signal } = place;
   const read = conversationsOf(client, () => place.query, { signal });
-  const { list, reset, refresh, more } = createList({ read, onChange: show, signal });
+  const { list, reset, refresh, more } = createList({ read: told(place, read), onChange: show, signal });
 
   function show() {
     render(view(), place.root);
@@ -23,7 +25,8 @@ function open(place) {
 
   const view = () => html`
     <header class="head"><h1>Conversations</h1></header>
-    ${filterForm(place, fields(person))} ${list.error ? errorState(list.error, reset) : nothing}
+    ${filterForm(place, fields(person))} ${ignoredNote(filtersOf(place.query, ["status", "since", "until"], { status: STATUSES }).ignored)}
+    ${list.error ? errorState(list.error, reset) : nothing}
     ${list.rows === null ? (list.error ? nothing : loading()) : html`<div class="listed" aria-busy=${String(list.isLoading)}>${rowsView(list.rows)}</div>`}
     ${pager({ hasMore: list.hasMore, more, isLoading: list.isLoading })}
   `;

@@ -5,10 +5,12 @@ import { DELIVERY_FIELDS, deliveryTable } from "../endpoints/delivery-table.js";
 import { endpointActions, testControl } from "../endpoints/actions.js";
 import { endpointForm } from "../endpoints/form.js";
 import { endpointState, listensTo, secretCard, whyDisabled } from "../endpoints/parts.js";
+import { filtersOf, ignoredNote } from "../filters.js";
 import { keepFresh } from "../fresh.js";
 import { isUuid, rowsOf } from "../reads.js";
 import { emptyState, errorState, facts, filterForm, html, loading, nothing, pager, render, time, toast } from "../ui.js";
 
+const STATES = ["waiting", "delivered", "failed"];
 const PURSUE_MS = 3_000;
 const MOST_PURSUED = 100;
 
@@ -84,7 +86,8 @@ function renew(state, row, change) {
   if (row.version > state.endpoint.version) change({ endpoint: { ...state.endpoint, ...row } });
 }
 
-const filterOf = ({ query }) => Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? ""]).filter(([, value]) => value));
+const filters = ({ query }) => filtersOf(query, FILTERS, { state: STATES });
+const filterOf = (place) => filters(place).filter;
 
 function draw(place, state, actions) {
   const { endpoint, error, retry } = state;
@@ -153,7 +156,7 @@ function deliveries(place, { pages, live, isOwn }, actions) {
       <span class="spacer"></span>
       ${isOwn ? html`<button type="button" @click=${actions.resendFailed}>Resend what has failed</button>` : nothing}
     </header>
-    ${filterForm(place, DELIVERY_FIELDS)}
+    ${filterForm(place, DELIVERY_FIELDS)} ${ignoredNote(filters(place).ignored)}
     ${pages.error ? errorState(pages.error, actions.start) : nothing}
     ${rows ? deliveryTable({ rows, resend: isOwn ? actions.resend : null, empty: noDelivery(filter) }) : pages.error ? nothing : loading()}
     ${pager({ hasMore: Boolean(pages.next), more: actions.more, isLoading: pages.isLoading, label: "Show older ones" })}

@@ -3,9 +3,10 @@ import { watchRows } from "/static/convohooks.js";
 import { endpointForm } from "../endpoints/form.js";
 import { endpointState, listensTo, secretCard, successRate, timeOrNever, whyDisabled } from "../endpoints/parts.js";
 import { keepFresh } from "../fresh.js";
+import { told } from "../trouble.js";
 import { emptyState, errorState, html, icon, loading, nothing, pager, render, table } from "../ui.js";
 
-const EVERY_MS = 20_000;
+const EVERY_MS = 15_000;
 const PATH = "/api/webhook-endpoints";
 
 export const page = { title: "Endpoints", open };
@@ -38,12 +39,13 @@ function open(place) {
   show();
 }
 
-async function readHealth({ api, signal }, state) {
+async function readHealth(place, state) {
+  const ask = told(place, () => place.api.get(`${PATH}/health`, {}, { signal: place.signal }));
   try {
-    const { data } = await api.get(`${PATH}/health`, {}, { signal });
+    const { data } = await ask();
     state.health = new Map(data.map((row) => [row.endpoint_id, row]));
   } catch {
-    // The list says more when it cannot be read; this comes again by itself.
+    // The shell says so, and this comes again by itself.
   }
 }
 

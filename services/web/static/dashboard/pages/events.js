@@ -5,32 +5,37 @@ import { createList } from "../events/list.js";
 import { createPace } from "../events/pace.js";
 import { watchReading } from "../events/reading.js";
 import { createSource } from "../events/source.js";
-import { eventsView } from "../events/view.js";
+import { STATES, eventsView } from "../events/view.js";
+import { filtersOf } from "../filters.js";
+import { told } from "../trouble.js";
 import { render } from "../ui.js";
 
 const ANNOUNCE_MS = 10_000;
 const SEARCH_MS = 30_000;
 const FIRST_MS = 2_000;
 const IDLE_MS = 10_000;
+const AGAIN_MS = 5_000;
 
 export const page = { title: "Events", open };
 
 function open(place) {
   const { root, signal } = place;
   const source = createSource(place);
-  const state = { isPaused: false, senders: null };
-  const filterNow = () => filterOf(place, source.names);
+  const state = { isPaused: false, isFailing: false, senders: null };
+  const filters = () => filtersOf(place.query, source.names, { state: STATES });
+  const filterNow = () => filters().filter;
   const isReading = watchReading(root, { signal, onEnd: release });
-  const events = createList({ read: source.read, signal, onChange: draw, isHeld: () => state.isPaused || isReading() });
+  const events = createList({ read: told(place, source.read), signal, onChange: draw, isHeld: () => state.isPaused || isReading() });
   const announce = announcer(place);
   const pace = createPace(look, { signal, idle: idleOf });
 
   function draw() {
     const { list } = events;
-    const isFirst = place.person.isAdmin && list.isComplete && !list.error && !list.rows.length && !Object.keys(filterNow()).length;
+    const { filter, ignored } = filters();
+    const isFirst = place.person.isAdmin && list.isComplete && !list.error && !list.rows.length && !Object.keys(filter).length;
     if (isFirst && !state.senders) learnSenders();
     const actions = { more: events.more, retry: reload, release: show, pause };
-    render(eventsView({ place, source, list, state, actions, first: isFirst ? firstRun(place, state.senders) : null }), root);
+    render(eventsView({ place, source, list, state, actions, ignored, first: isFirst ? firstRun(place, state.senders) : null }), root);
   }
 
   async function learnSenders() {
@@ -42,8 +47,10 @@ function open(place) {
   async function look() {
     try {
       announce(await events.refresh());
+      state.isFailing = Boolean(events.list.error);
     } catch (error) {
-      // The rows stay; the next look may go well. A list that has none shows the error itself.
+      // The rows stay, and the shell says of when they are; the next look may go well.
+      state.isFailing = true;
       if (error.name !== "AbortError") console.debug(error);
     }
   }
@@ -69,6 +76,7 @@ function open(place) {
   }
 
   function idleOf() {
+    if (state.isFailing) return AGAIN_MS;
     if (events.list.isComplete && !events.list.rows.length) return FIRST_MS;
     return filterNow().text ? SEARCH_MS : IDLE_MS;
   }
@@ -77,11 +85,6 @@ function open(place) {
   place.onQuery(reload);
   hangBell(place, () => filterNow().text || pace.soon());
   reload();
-}
-
-function filterOf({ query }, names) {
-  const told = names.map((name) => [name, query.get(name)]);
-  return Object.fromEntries(told.filter(([, value]) => value));
 }
 
 /** Tell those who do not see the list how many events are new, not too often. */

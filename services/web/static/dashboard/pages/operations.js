@@ -1,7 +1,9 @@
 /** Operations: what runs, what waits, how loaded Realtime is, what has gone wrong. */
 import { keepFresh } from "../fresh.js";
 import { openIncidents } from "../operations/incidents.js";
+import { missing } from "../operations/missing.js";
 import { meter, queue } from "../operations/parts.js";
+import { isAway, told } from "../trouble.js";
 import { badge, emptyState, errorState, facts, html, loading, nothing, render, table, time } from "../ui.js";
 
 const EVERY_MS = 5_000;
@@ -12,9 +14,11 @@ export const page = { title: "Operations", open };
 function open(place) {
   const state = { operations: null, error: null };
 
+  const ask = told(place, () => place.api.get("/api/operations", {}, { signal: place.signal }));
+
   async function read() {
     try {
-      const operations = await place.api.get("/api/operations", {}, { signal: place.signal });
+      const operations = await ask();
       Object.assign(state, { operations, error: null });
     } catch (error) {
       state.error = error;
@@ -31,7 +35,7 @@ function draw({ root }, { operations, error }, fresh) {
   render(
     html`
       <header class="head"><h1>Operations</h1></header>
-      ${error ? errorState(error, () => fresh.now()) : nothing}
+      ${error && !(operations && isAway(error)) ? errorState(error, () => fresh.now()) : nothing}
       ${operations ? whole(operations) : error ? nothing : loading(8)}
     `,
     root,
@@ -66,24 +70,6 @@ const whole = ({ database, deliveries, processes, realtime, incidents }) => html
   </div>`;
 
 const KINDS = { web: "The web service", worker: "A worker" };
-const WITHOUT = {
-  web: "No webhook is taken while it does not run. Start it: gunicorn -c gunicorn.conf.py \"app:create_app()\".",
-  worker: "Nothing is tried again and nothing is delivered while none runs. Start one: convohooks worker.",
-};
-
-/** Return a notice for each kind of process of which none runs. */
-function missing(processes) {
-  const dead = Object.keys(KINDS).filter((kind) => !processes.some((process) => process.kind === kind && process.alive));
-  if (!dead.length) return nothing;
-  return html`<section class="incidents" aria-label="What does not run">
-    ${dead.map(
-      (kind) => html`<article class="incident" data-severity="critical">
-        <div><h2>${kind === "worker" ? "No worker is running" : "The web service is not running"}</h2><p>${WITHOUT[kind]}</p></div>
-      </article>`,
-    )}
-  </section>`;
-}
-
 const running = (processes) =>
   table({
     caption: "Processes",
@@ -96,7 +82,7 @@ const running = (processes) =>
       { label: "Host", cell: ({ host }) => html`<code>${host}</code>` },
       { label: "State", cell: ({ alive }) => badge(alive ? "ok" : "failed", alive ? "Running" : "Silent") },
       { label: "Running since", cell: ({ started_at: at }) => time(at) },
-      { label: "Told last", cell: ({ reported_at: at }) => time(at) },
+      { label: "Told last", cell: ({ reported_at: at }) => time(at, { inSeconds: true }) },
       { label: "Supabase", cell: ({ facts: { breaker } }) => breakerOf(breaker) },
       { label: "Spool", cell: ({ facts }) => spool(facts) },
     ],

@@ -3,7 +3,9 @@ import { watchEvents } from "/static/convohooks.js";
 import { createChart } from "../charts/chart.js";
 import { keepFresh } from "../fresh.js";
 import { openIncidents } from "../operations/incidents.js";
+import { missing } from "../operations/missing.js";
 import { CHARTS, SPANS, count, drawn, percent, time } from "../overview/numbers.js";
+import { isAway, told } from "../trouble.js";
 import { emptyState, errorState, html, loading, nothing, render } from "../ui.js";
 
 const EVERY_MS = 15_000;
@@ -17,21 +19,17 @@ function open(place) {
   const drawings = new Map();
   const show = () => draw(place, charts, state, fresh);
 
+  // The person may have turned to another span meanwhile.
+  const ask = told(place, (hours) => takeIn(place, hours, (news) => hours === SPANS[spanOf(place)].hours && Object.assign(state, news)));
+
   async function read() {
-    const { hours } = SPANS[spanOf(place)];
-    const { api, person, signal } = place;
     try {
-      const [statistics, operations] = await Promise.all([
-        api.get("/api/webhooks/statistics", { hours }, { signal }),
-        // The charts say something without it too.
-        person.isAdmin ? api.get("/api/operations", {}, { signal }).catch(() => state.operations) : null,
-      ]);
-      // The person may have turned to another span meanwhile.
-      if (hours === SPANS[spanOf(place)].hours) Object.assign(state, { statistics, operations, error: null });
+      await ask(SPANS[spanOf(place)].hours);
+      state.error = null;
     } catch (error) {
       state.error = error;
     }
-    if (signal.aborted) return;
+    if (place.signal.aborted) return;
     show();
     if (state.statistics) update();
   }
@@ -56,6 +54,14 @@ function open(place) {
   place.signal.addEventListener("abort", () => drawings.forEach((drawing) => drawing.stop()));
 }
 
+/** Read what the page is made of; `take(news)` hears of each part, for one says something without the other. */
+async function takeIn({ api, person, signal }, hours, take) {
+  const parts = [api.get("/api/webhooks/statistics", { hours }, { signal }).then((statistics) => take({ statistics }))];
+  if (person.isAdmin) parts.push(api.get("/api/operations", {}, { signal }).then((operations) => take({ operations })));
+  const failed = (await Promise.allSettled(parts)).find(({ status }) => status === "rejected");
+  if (failed) throw failed.reason;
+}
+
 function follow({ client, signal, showStatus }, fresh) {
   const onEvents = (_rows, { isHistory }) => isHistory || fresh.soon();
   // What cannot be read is told by the statistics' own reads.
@@ -73,7 +79,8 @@ function draw(place, charts, { statistics, operations, error }, fresh) {
         <span class="spacer"></span>
         ${spans(place)}
       </header>
-      ${error ? errorState(error, () => fresh.now()) : nothing} ${openIncidents(operations?.incidents)}
+      ${error && !(statistics && isAway(error)) ? errorState(error, () => fresh.now()) : nothing}
+      ${operations ? html`${openIncidents(operations.incidents)} ${missing(operations.processes)}` : nothing}
       ${statistics ? html`${figures(statistics, operations, spanOf(place))} ${start(statistics)}` : error ? nothing : loading(8)}
       <div class="charts" ?hidden=${!statistics}>${charts.map(({ name }) => html`<section class="card" data-chart=${name}></section>`)}</div>
     `,

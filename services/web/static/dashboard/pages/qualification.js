@@ -5,7 +5,9 @@ import { createExport } from "../qualification/export.js";
 import { completionsOf, isSortable } from "../qualification/rows.js";
 import { NAMED, valuesOf, variablesOf } from "../qualification/variables.js";
 import { pathOf } from "../conversations/rows.js";
+import { filtersOf, ignoredNote } from "../filters.js";
 import { createList } from "../list.js";
+import { told } from "../trouble.js";
 import { emptyState, errorState, filterForm, html, icon, loading, pager, nothing, render, table, time } from "../ui.js";
 
 const FILTERS = ["conversation", "objective", "since", "until"];
@@ -18,7 +20,7 @@ export const page = { title: "Qualification", open };
 function open(place) {
   const { client, signal } = place;
   const read = completionsOf(client, () => place.query, { signal });
-  const { list, reset, refresh, more } = createList({ read, onChange: show, signal });
+  const { list, reset, refresh, more } = createList({ read: told(place, read), onChange: show, signal });
   const file = createExport(place, show);
 
   function show() {
@@ -31,7 +33,7 @@ function open(place) {
       <span class="spacer"></span>
       <button type="button" ?disabled=${file.isRunning() || !rows?.length} @click=${file.start}>${icon("download")}Export CSV</button>
     </header>
-    ${filterForm(place, fields(variablesOf(rows ?? []), place.query.get("sort")))} ${file.view()}
+    ${filterForm(place, fields(variablesOf(rows ?? []), place.query.get("sort")))} ${ignoredNote(filtersOf(place.query, ["since", "until"]).ignored)} ${file.view()}
     ${list.error ? errorState(list.error, reset) : nothing}
     ${rows === null ? (list.error ? nothing : loading()) : html`<div class="listed" aria-busy=${String(list.isLoading)}>${rowsView(rows)}</div>`}
     ${pager({ hasMore: list.hasMore, more, isLoading: list.isLoading })}

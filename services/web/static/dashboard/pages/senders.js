@@ -2,6 +2,7 @@
 import { keepFresh } from "../fresh.js";
 import { count, percent, time as took } from "../overview/numbers.js";
 import { setupOf } from "../operations/sender-setup.js";
+import { isAway, told } from "../trouble.js";
 import { badge, copyButton, errorState, html, loading, nothing, render, table, time } from "../ui.js";
 
 const EVERY_MS = 15_000;
@@ -17,9 +18,11 @@ export const page = { title: "Senders", open };
 function open(place) {
   const state = { senders: null, error: null };
 
+  const ask = told(place, () => place.api.get("/api/webhooks/senders", {}, { signal: place.signal }));
+
   async function read() {
     try {
-      const { data } = await place.api.get("/api/webhooks/senders", {}, { signal: place.signal });
+      const { data } = await ask();
       Object.assign(state, { senders: data, error: null });
     } catch (error) {
       state.error = error;
@@ -41,7 +44,7 @@ function draw({ root, config }, { senders, error }, fresh) {
         <p class="hint">Who calls us. The counts are those of the last 24 hours.</p>
       </header>
       <div class="stack">
-        ${error ? errorState(error, () => fresh.now()) : nothing}
+        ${error && !(senders && isAway(error)) ? errorState(error, () => fresh.now()) : nothing}
         ${senders ? html`${known(senders, base)} ${missing(senders.filter(({ configured }) => !configured), base)}` : error ? nothing : loading()}
       </div>
     `,
