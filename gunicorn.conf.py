@@ -5,14 +5,13 @@ from gevent import monkey
 monkey.patch_all()  # before anything imports ssl, sockets or threads
 
 import logging  # noqa: E402
-import os  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from gunicorn.workers.ggevent import GeventWorker  # noqa: E402
 
 from services.errors import SettingsError  # noqa: E402
-from services.settings import load_settings  # noqa: E402
+from services.settings import load_settings, unset  # noqa: E402
 from services.telemetry import reporting, tracing  # noqa: E402
 from services.telemetry.logs import MaskingFilter  # noqa: E402
 from services.web.server import Worker  # noqa: E402
@@ -43,7 +42,7 @@ _metrics = _settings.prometheus_multiproc_dir
 raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_metrics}"] if _metrics else []
 if not _metrics:
     # One that is set to nothing means the working folder to it.
-    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    unset("PROMETHEUS_MULTIPROC_DIR")
 
 
 def post_worker_init(worker: GeventWorker) -> None:

@@ -102,6 +102,11 @@ def raw_settings() -> dict[str, str]:
     return {**file, **os.environ}
 
 
+def unset(name: str) -> None:
+    """Take a variable out of the environment, for a library that asks whether it is there."""
+    os.environ.pop(name, None)
+
+
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Return the settings. Raises SettingsError, which names every missing or bad one.
 
