@@ -34,9 +34,10 @@ def is_history(live: Watcher, said: str) -> bool:
 
 
 def tell_all(live: Watcher, owner: Account, db: psycopg.Connection) -> None:
-    """Wait until Realtime has told all that there is: what it tells of later is not history."""
+    """Wait until all was told and read that there is: what is seen sooner than told is new."""
     say(db, create_conversation(db, owner.id), "a sign")
     live.wait_until(lambda: "a sign" in live.said())
+    live.do("refresh", 1)
 
 
 def test_a_conversation_that_is_named_later_brings_its_events(
