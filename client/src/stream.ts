@@ -99,13 +99,15 @@ export function openStream(client: Client, options: StreamOptions): () => Promis
     lose(delay, refusals > 1 ? undefined : new Error(message));
   }
 
-  // After an error the client joins again by itself, but not when the channel was closed.
+  // After an error the client joins again by itself, but not when the channel was closed, nor when it
+  // has hung up on purpose: it does so a moment after the last channel was left, with ours already on it.
   function onJoin(status: string, error?: Error): void {
     if (status === "SUBSCRIBED") return;
     client.realtime.setAuth().catch(() => {});
     failures = Math.min(failures + 1, MOST_RETRIES);
+    const isLeftAlone = status === "CLOSED" || !client.realtime.isConnected();
     // One loss is nothing to tell of: the status says it, and the next join mends it.
-    lose(status === "CLOSED" ? failures * timing.retry : timing.start, failures === 2 ? error : undefined);
+    lose(isLeftAlone ? failures * timing.retry : timing.start, failures === 2 ? error : undefined);
   }
 
   function lose(delay: number, error?: Error): void {

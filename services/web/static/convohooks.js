@@ -524,7 +524,8 @@ function openStream(client, options) {
     client.realtime.setAuth().catch(() => {
     });
     failures = Math.min(failures + 1, MOST_RETRIES);
-    lose(status === "CLOSED" ? failures * timing.retry : timing.start, failures === 2 ? error : void 0);
+    const isLeftAlone = status === "CLOSED" || !client.realtime.isConnected();
+    lose(isLeftAlone ? failures * timing.retry : timing.start, failures === 2 ? error : void 0);
   }
   function lose(delay, error) {
     after(delay);
