@@ -49,7 +49,11 @@ def test_fields_of_a_message_are_listed() -> None:
 
 
 def test_fields_of_an_endpoint_are_listed() -> None:
-    assert {row[0].strip("`") for row in cells("Set up")} == {"url", *EndpointFields.model_fields}
+    assert {row[0].strip("`") for row in cells("Set up")} == {
+        "url",
+        "headers",
+        *EndpointFields.model_fields,
+    }
 
 
 def test_headers_are_those_that_are_sent() -> None:

@@ -27,7 +27,8 @@ from tests.web.caller import SETTINGS
 QUIET = """
     update private.webhook_inbox set state = 'processed', next_attempt_at = null
     where state in ('received', 'failed', 'dead');
-    delete from private.delivery_queue
+    delete from private.delivery_queue;
+    delete from public.webhook_endpoints
 """
 
 A_WORKER = """

@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -38,6 +38,14 @@ OWN = "desk"
 START: dict[str, Any] | None = {"place": 1, "after": None}
 FIRST = "00000000-0000-4000-8000-00000000000"
 """With it begin ids that are looked at before all others."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _leave_no_marks(stack: LocalStack) -> Iterator[None]:
+    """The samples of other tests name the same people."""
+    yield
+    with psycopg.connect(stack.database_url, autocommit=True) as db:
+        db.execute("delete from private.erased")
 
 
 @pytest.fixture(name="environment")

@@ -75,7 +75,8 @@ def look(page: Page, name: str) -> None:
     ):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         page.set_viewport_size(viewport)  # type: ignore[arg-type]
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{kind}: wide"
+        # Charts are drawn anew for the new width, a moment later.
+        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
         page.screenshot(path=SCREENSHOTS / f"{name}-{kind}.png", full_page=True)
         found[kind] = barriers(page)
     page.emulate_media(color_scheme="light")
