@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from unicodedata import category
 
 STARS = "***"
 
@@ -13,13 +14,15 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 def printable(text: str, keep: str = "") -> str:
     """Return a text in which signs that steer a terminal are written out, but for those to keep.
 
-    Those are all that Unicode does not call printable: controls, also those that turn the direction
-    of writing, and what else breaks a line.
+    Those are all that Unicode does not call printable, but for spaces: controls, also those that
+    turn the direction of writing, and what else breaks a line.
     """
     if text.isprintable():
         return text
     return "".join(
-        sign if sign.isprintable() or sign in keep else sign.encode("unicode_escape").decode()
+        sign
+        if sign.isprintable() or sign in keep or category(sign) == "Zs"
+        else sign.encode("unicode_escape").decode()
         for sign in text
     )
 

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Annotated, NoReturn, TypeVar
-from unicodedata import category
 
 import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from rich.text import Text
+
+from services.plain import printable
 
 Item = TypeVar("Item")
 
@@ -94,16 +95,6 @@ def print_lines(*lines: str) -> None:
     """Print texts that others told: line breaks stay, what else moves a cursor is its code."""
     for line in lines:
         typer.echo(printable(line, "\n"))
-
-
-def printable(text: str, *kept: str) -> str:
-    """Return a text from outside as a terminal may show it, control characters as their codes."""
-    return "".join(
-        sign
-        if sign.isprintable() or sign in kept or category(sign) == "Zs"
-        else sign.encode("unicode_escape").decode()
-        for sign in text
-    )
 
 
 def console() -> Console:

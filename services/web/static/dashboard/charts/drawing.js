@@ -29,7 +29,7 @@ export function drawing(shown, { kind, format, most, group, root, size, onPoint 
 }
 
 /** Return layers that draw bars on top of each other: the sums, the highest first, each covered by the next. */
-export function stacked(series) {
+function stacked(series) {
   let sums = [];
   const layers = series.map((layer) => {
     sums = layer.values.map((value, index) => (value ?? 0) + (sums[index] ?? 0));

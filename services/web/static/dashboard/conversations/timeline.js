@@ -60,7 +60,7 @@ export function counts(entries) {
 }
 
 /** Return when an event happened: its sender's word on it, else when it was written here. */
-export function eventTime(event) {
+function eventTime(event) {
   const { timestamp, ended_at: endedAt, updated_at: updatedAt } = fieldsOf(event);
   return moment(timestamp) ?? moment(endedAt) ?? moment(updatedAt) ?? moment(event.processed_at);
 }

@@ -53,7 +53,7 @@ const submitted = (onSave) => (event) => {
 };
 
 /** Return what a form says as the API's fields; what was left empty stands for the default. */
-export function readForm(form) {
+function readForm(form) {
   const types = form.getAll("event_types");
   return {
     url: form.get("url").trim(),

@@ -4,10 +4,10 @@ import { badge, duration, html, nothing, time } from "../ui.js";
 const LINE = 200;
 
 /** Return where an event's page is. */
-export const addressOf = ({ id }) => `/dashboard/events/${encodeURIComponent(id)}`;
+const addressOf = ({ id }) => `/dashboard/events/${encodeURIComponent(id)}`;
 
 /** Return where a conversation's page is. */
-export const conversationAddress = (id) => `/dashboard/conversations/${encodeURIComponent(id)}`;
+const conversationAddress = (id) => `/dashboard/conversations/${encodeURIComponent(id)}`;
 
 /** Return the last line of an error: the ones above are where it happened. */
 export function lastLine(error) {

@@ -14,7 +14,7 @@ export function toCsv(names, rows) {
  * Return a value as the text of a cell: nothing for null, JSON for what is nested, and an apostrophe ahead of all that a
  * spreadsheet could take for a formula. That goes for numbers below zero too: in a file of texts -5 and "-5" are the same.
  */
-export function cellText(value) {
+function cellText(value) {
   const text = written(value);
   return FORMULA.test(text) ? `'${text}` : text;
 }
