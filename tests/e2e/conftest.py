@@ -13,14 +13,13 @@ from playwright.sync_api import Browser, BrowserContext
 
 from services.local.stack import LocalStack
 from tests.e2e.accounts import Account, create_account
+from tests.e2e.film import film_server
 from tests.e2e.rows import create_conversation, create_video
 from tests.e2e.visitor import Visitor
 from tests.stack import start_service
 from tests.web.caller import LIMITS, SETTINGS, Caller
 
 Visit = Callable[..., Visitor]
-
-VIDEOS = "http://videos.example.test"
 
 RECORD = """async () => {
   const canvas = document.createElement("canvas");
@@ -58,16 +57,13 @@ def _caller(live_url: str) -> Iterator[Caller]:
 
 
 @pytest.fixture(name="visit")
-def _visit(browser: Browser, live_url: str, stack: LocalStack, film: bytes) -> Iterator[Visit]:
+def _visit(browser: Browser, live_url: str, stack: LocalStack, videos: str) -> Iterator[Visit]:
     """Make visitors; at the end none may have met an error or asked another host for anything."""
     contexts: list[BrowserContext] = []
     visitors: list[Visitor] = []
 
     def visit(**options: Any) -> Visitor:
         contexts.append(browser.new_context(**options))
-        contexts[-1].route(
-            f"{VIDEOS}/**", lambda route: route.fulfill(body=film, content_type="video/webm")
-        )
         visitors.append(Visitor(contexts[-1], live_url))
         return visitors[-1]
 
@@ -75,7 +71,7 @@ def _visit(browser: Browser, live_url: str, stack: LocalStack, film: bytes) -> I
     for context in contexts:
         context.close()
     assert [visitor.problems for visitor in visitors if visitor.problems] == []
-    own = (live_url, stack.url, VIDEOS)
+    own = (live_url, stack.url, videos)
     assert [visitor.foreign_hosts(own) for visitor in visitors if visitor.foreign_hosts(own)] == []
 
 
@@ -97,9 +93,9 @@ def _live_page(visit: Visit, owner: Account, conversation: str) -> Visitor:
 
 
 @pytest.fixture(name="pricing_video")
-def _pricing_video(db: psycopg.Connection) -> Iterator[None]:
+def _pricing_video(db: psycopg.Connection, videos: str) -> Iterator[None]:
     """A video that every conversation may show."""
-    create_video(db, "Pricing overview", f"{VIDEOS}/pricing.webm")
+    create_video(db, "Pricing overview", f"{videos}/pricing.webm")
     yield
     db.execute("delete from public.demo_videos where title = 'Pricing overview'")
 
@@ -116,10 +112,11 @@ def _turn_realtime(stack: LocalStack) -> Iterator[Callable[..., None]]:
     turn(system_delay_ms=0)
 
 
-@pytest.fixture(name="film", scope="session")
-def _film(browser: Browser) -> bytes:
-    """A second of real video, filmed by the browser itself."""
+@pytest.fixture(name="videos", scope="session")
+def _videos(browser: Browser) -> Iterator[str]:
+    """The address of a second of real video, filmed by the browser itself."""
     page = browser.new_page()
     film = base64.b64decode(page.evaluate(RECORD))
     page.close()
-    return film
+    with film_server(film) as address:
+        yield address

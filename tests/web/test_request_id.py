@@ -150,7 +150,7 @@ def test_refused_call_has_one_line_too(caller: Caller, service: Service) -> None
         answer = caller.send(body)
         [line] = lines_of(service, answer.headers["X-Request-ID"])
         assert (line["event"], line["status"], line["source"]) == ("webhook", status, "tavus")
-        assert line["ms"] > 0
+        assert 0 <= line["ms"] < 60_000
         assert line["reason"]
 
 
