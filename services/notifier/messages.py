@@ -13,7 +13,7 @@ from typing import Any, Literal
 Kind = Literal["began", "ended", "test"]
 Incident = Mapping[str, Any]
 
-PAGE = "docs/operations.md"
+PAGE = "docs/operations/alerts.md"
 SLACK_LONGEST = 3000
 """Characters of a text; https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks"""
 

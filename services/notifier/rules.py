@@ -1,7 +1,7 @@
 """Is anything wrong? The rules, and what they come to. Pure; the thresholds are the settings'.
 
 The same is asked of Prometheus by alerts/convohooks.rules.yml. A rule, its threshold and its
-heading in docs/operations.md have the same name.
+heading in docs/operations/alerts.md have the same name.
 """
 
 from __future__ import annotations

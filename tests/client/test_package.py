@@ -14,6 +14,7 @@ from services.local import checkout
 from tests.client_package import CLIENT, node_modules, run_node
 
 BUNDLE = checkout.ROOT / "services" / "web" / "static" / "convohooks.js"
+PAGES = (CLIENT / "README.md", checkout.ROOT / "docs" / "quickstart" / "react.md")
 TSC = "node_modules/typescript/bin/tsc"
 COLUMNS = """
 select c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull
@@ -97,8 +98,9 @@ def typed_rows() -> dict[str, dict[str, str]]:
     return {table: interfaces[row] for table, row in interfaces.pop("Tables").items()}
 
 
-def test_the_examples_of_the_readme_fit_the_package(published: Path) -> None:
-    examples = re.findall(r"^```(tsx?)\n(.*?)^```", (CLIENT / "README.md").read_text(), re.M | re.S)
+def test_the_examples_of_the_pages_fit_the_package(published: Path) -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    examples = re.findall(r"^```(tsx?)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     for number, (kind, code) in enumerate(examples):
         (published / f"example{number}.{kind}").write_text(code)
     options = {
@@ -117,7 +119,7 @@ def test_the_examples_of_the_readme_fit_the_package(published: Path) -> None:
     (published / "tsconfig.json").write_text(json.dumps(settings))
     (published / "package.json").write_text(json.dumps({"type": "module"}))
 
-    assert len(examples) == 2
+    assert len(examples) == 3
     assert run_node(TSC, "-p", str(published)) == ""
 
 

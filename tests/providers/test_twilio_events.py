@@ -339,7 +339,7 @@ def test_any_value_at_any_field_is_understood_or_malformed(
         assert all(len(value) <= 100_000 for value in record.values.values() if type(value) is str)
 
 
-def test_page_names_every_event_and_every_address() -> None:
+def test_pages_name_every_event_and_every_address() -> None:
     page = Path("docs/senders/twilio.md").read_text()
     named = {
         line.split("`")[1]
@@ -348,8 +348,9 @@ def test_page_names_every_event_and_every_address() -> None:
     }
 
     assert named == set(TWILIO.events)
+    start = Path("docs/quickstart/twilio.md").read_text()
     for path in TWILIO.paths:
-        assert f"/{path.rpartition('/')[2]}" in page
+        assert f"/{path.rpartition('/')[2]}" in start
 
 
 def test_json_tells_numbers_and_booleans_as_a_form_does() -> None:

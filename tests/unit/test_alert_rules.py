@@ -13,6 +13,8 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.breaker import Breaker
+from services.notifier.outage import NAME as OUTAGE
+from services.notifier.rules import RULES as WORKER_RULES
 from services.outgoing.attempt import Attempt
 from services.telemetry.metrics import Metrics
 from services.telemetry.worker_metrics import WorkerMetrics
@@ -23,7 +25,7 @@ FOLDER = Path("alerts")
 RULES = FOLDER / "convohooks.rules.yml"
 TESTS = sorted(FOLDER.glob("*.test.yml"))
 ALERTS = re.findall(r"- alert: (\w+)", RULES.read_text())
-OPERATIONS = Path("docs/operations.md").read_text()
+PAGE = Path("docs/operations/alerts.md").read_text()
 
 
 @pytest.fixture(name="tool", scope="module")
@@ -79,10 +81,29 @@ def test_a_rule_that_is_loosened_or_tightened_is_noticed(tool: str, tmp_path: Pa
 
 
 def test_every_alert_leads_to_what_to_do() -> None:
-    places = re.findall(r"runbook: docs/operations\.md#(\S+)", RULES.read_text())
+    """By the address of its heading, below which stands what it says of itself."""
+    rules = re.findall(
+        r"- alert: (\w+)\n.*?for: (\w+)\n.*?severity: (\w+)\}.*?alerts\.md#(\S+)",
+        RULES.read_text(),
+        re.DOTALL,
+    )
+    workers = {*(rule.name for rule in WORKER_RULES), OUTAGE}
 
-    assert len(places) == len(ALERTS)
-    assert set(places) <= anchors(OPERATIONS)
+    assert [name for name, *_ in rules] == ALERTS
+    for name, hold, severity, anchor in rules:
+        rule = anchor.replace("-", "_")
+        told = f"{severity.capitalize()} · Prometheus `{name}` after {hold}"
+        assert sections()[anchor] == told + (f" · worker `{rule}`" if rule in workers else "")
+    assert workers <= {anchor.replace("-", "_") for *_, anchor in rules}
+
+
+def test_no_heading_is_of_an_alert_that_is_gone() -> None:
+    assert {*sections()} == set(re.findall(r"alerts\.md#(\S+)", RULES.read_text()))
+
+
+def test_severities_of_the_workers_are_those_of_prometheus() -> None:
+    for rule in WORKER_RULES:
+        assert sections()[rule.name.replace("_", "-")].startswith(rule.severity.capitalize())
 
 
 def test_every_metric_of_the_rules_is_told_by_the_service_or_a_worker() -> None:
@@ -128,7 +149,7 @@ def told() -> set[str]:
     }
 
 
-def anchors(page: str) -> set[str]:
-    """Return the addresses of a page's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+def sections() -> dict[str, str]:
+    """Return the first line below each heading of the page, by the heading's address."""
+    found = re.findall(r"^## (.+)\n\n(.+)$", PAGE, re.MULTILINE)
+    return {heading.lower().replace(" ", "-"): line for heading, line in found}

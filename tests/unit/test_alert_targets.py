@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,9 +23,10 @@ from services.notifier.targets import DEADLINE, NotSent, Slack, Webhook, post, t
 from services.notifier.thresholds import NAMES, Thresholds, read_thresholds
 from services.settings import Settings, load_settings
 from tests.unit.egress_server import Network, Play, answering, dripping, server
-from tests.unit.test_alert_rules import OPERATIONS, anchors
+from tests.unit.test_alert_rules import sections
 from tests.unit.test_settings import GOOD
 
+PAGE = Path("docs/operations/notifier.md").read_text()
 PATH = "/hooks/a-secret-path?key=another-secret"
 URL = f"https://alerts.example.test{PATH}"
 SECRET = "whsec_c2VjcmV0IG9mIHRoZSBhbGVydHMgb2YgYSB0ZXN0"
@@ -70,7 +72,7 @@ def test_a_program_is_told_what_since_when_figures_and_what_to_do() -> None:
         "ended_at": None,
         "service_url": "https://hooks.example.test",
         "dashboard_url": "https://hooks.example.test/dashboard/operations",
-        "runbook": "docs/operations.md#error-rate",
+        "runbook": "docs/operations/alerts.md#error-rate",
     }
 
 
@@ -82,7 +84,7 @@ def test_people_are_told_the_same() -> None:
         "*Critical: Calls of tavus fail*",
         INCIDENT["detail"],
         "Since 2026-03-01 06:45:47 UTC. Found 0.15; it is wrong from 0.05 on.",
-        "What to do: docs/operations.md#error-rate"
+        "What to do: docs/operations/alerts.md#error-rate"
         " · <https://hooks.example.test/dashboard/operations|Operations>",
     ]
     assert ended.startswith("*Over: Calls of tavus fail*")
@@ -301,8 +303,11 @@ def test_every_rule_has_a_threshold_and_tells_what_to_do() -> None:
 
     assert sorted([*names, "least_calls"]) == sorted(NAMES)
     for name in names:
-        assert runbook({"name": f"{name}:tavus"}).partition("#")[2] in anchors(OPERATIONS)
-    assert "alerts" in anchors(OPERATIONS)
+        assert runbook({"name": f"{name}:tavus"}).partition("#")[2] in sections()
+    # Where a test message leads.
+    assert (
+        Path(runbook({"name": "alerts:test"}).partition("#")[0]).read_text().startswith("# Alerts")
+    )
     for name in NAMES:
         default = getattr(Thresholds(), name)
-        assert f"| `{name}` | {default:g} |" in OPERATIONS
+        assert f"| `{name}` | {default:g} |" in PAGE

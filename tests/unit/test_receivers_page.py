@@ -1,4 +1,4 @@
-"""docs/receivers.md shows examples/receivers/ as they are, and a signature that fits."""
+"""docs/receivers.md shows an example as it is, leads to all of them, and a signature that fits."""
 
 from __future__ import annotations
 
@@ -17,17 +17,23 @@ PAGE = Path("docs/receivers.md").read_text()
 SHOWN = (".py", ".js")
 
 
-def test_page_shows_every_example_as_it_is() -> None:
-    block = re.compile(
-        r"^`examples/receivers/(\S+)`\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE
+def test_page_shows_an_example_as_it_is_and_leads_to_every_one() -> None:
+    [(name, code)] = re.findall(
+        r"^`examples/receivers/(\S+)`\n\n```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE
     )
     files = {
-        str(path.relative_to(EXAMPLES)): path.read_text()
+        str(path.relative_to(EXAMPLES))
         for path in EXAMPLES.rglob("*")
         if path.suffix in SHOWN and "node_modules" not in path.parts
     }
 
-    assert dict(block.findall(PAGE)) == files
+    assert code == (EXAMPLES / name).read_text()
+    assert set(re.findall(r"\]\(\.\./examples/receivers/([^)]+\.\w+)\)", PAGE)) == files
+
+
+def test_every_example_is_run_as_the_page_says() -> None:
+    for name, command in re.findall(r"receivers/([^)]+)\) \| `(.+)` \|", PAGE):
+        assert f"Run it: {command}" in (EXAMPLES / name).read_text()
 
 
 def test_signature_by_hand_is_that_of_the_library() -> None:

@@ -160,7 +160,7 @@ def test_load_of_realtime_is_told_against_its_limit(
     expect(card).to_contain_text("30 a second")
     is_near = said.startswith("Near")
     expect(card.get_by_text("REALTIME_EVENTS")).to_have_count(1 if is_near else 0)
-    expect(card.get_by_text("docs/realtime.md")).to_have_count(1 if is_near else 0)
+    expect(card.get_by_text("docs/broadcast.md")).to_have_count(1 if is_near else 0)
 
 
 def test_load_that_nobody_has_measured_is_not_called_none(

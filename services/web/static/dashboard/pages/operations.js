@@ -122,7 +122,7 @@ const ADVICE = html`<div class="advice">
   <ol>
     <li>Publish only the types that a screen needs: the setting <code>REALTIME_EVENTS</code>.</li>
     <li>If your project's compute carries more, say so: <code>REALTIME_CHANGES_PER_SECOND</code>.</li>
-    <li>Move to broadcast from the database: <code>docs/realtime.md</code> says how, step by step.</li>
+    <li>Move to broadcast from the database: <code>docs/broadcast.md</code> says how, step by step.</li>
   </ol>
 </div>`;
 
