@@ -5,6 +5,7 @@ from gevent import monkey
 monkey.patch_all()  # before anything imports ssl, sockets or threads
 
 import logging  # noqa: E402
+import os  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
@@ -15,6 +16,8 @@ from services.settings import load_settings, unset  # noqa: E402
 from services.telemetry import reporting, tracing  # noqa: E402
 from services.telemetry.logs import MaskingFilter  # noqa: E402
 from services.web.server import Worker  # noqa: E402
+
+_MEMORY = "/dev/shm"  # noqa: S108 (memory, not a disk)
 
 try:
     _settings = load_settings()
@@ -30,9 +33,27 @@ worker_class = Worker
 Worker.request_timeout = _settings.request_timeout
 # A waiting connection costs a greenlet, some 20 kB: slow ones must not keep others out.
 worker_connections = 4000
+# A proxy in front saves handshakes for as long; let it close an idle connection sooner than this,
+# or it may send a request on one that is just being closed.
 keepalive = 30
+# A request that has come in waits 2 s at most for what it looks up and 5 s for its commit, and what
+# cannot be committed by then is spooled or refused: it has its answer within these seconds.
 graceful_timeout = 10
+# gunicorn ends a worker process that shows no life for so long. Requests do not count: they have
+# `request_timeout`, and wait in greenlets. Only a process that hangs as a whole is silent.
+timeout = 30
+# The sign of life is a file's time: in memory, a disk that is busy cannot be taken for a hang. And
+# a container whose root file system cannot be written has this folder.
+worker_tmp_dir = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+# Each process makes its own connections, its own threads of the drainer and the reports.
+preload_app = False
+# Callback URLs with their token are some 300 bytes; a header that is larger is nobody's.
 limit_request_line = 8190
+limit_request_field_size = 8190
+limit_request_fields = 100
+# gunicorn lets a proxy on this machine set SCRIPT_NAME, the start of a path that is not looked at,
+# and some pass on what a stranger calls so. Whom to believe what says TRUSTED_PROXIES alone.
+forwarded_allow_ips = ""
 # A local control socket would be one more door; signals do.
 control_socket_disable = True
 # Our own log has one line per webhook; gunicorn's would show the tokens of callback URLs.

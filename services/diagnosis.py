@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 from services.errors import Malformed, Unauthorized
 from services.inbound import Inbound
 from services.provider import Call, Provider
-from services.settings import Settings, load_settings
+from services.settings import Settings, given, load_settings
 
 # Signatures with a time in them: `t=1700000000,v1=…`, and Standard Webhooks' own header.
 _TIMES = ("stripe-signature", "calendly-webhook-signature", "webhook-timestamp")
@@ -74,7 +74,7 @@ def diagnose(
         *_of_urls(captured, settings),
         *_of_bodies(captured),
         *_of_clocks(captured),
-        *_of_settings(environment, other_secrets),
+        *_of_settings(given(environment).texts, other_secrets),
     )
     findings = [
         finding

@@ -16,6 +16,7 @@ from limits.storage import Storage
 
 from services.errors import TooManyRequests
 
+UNAUTHENTIC = "Too many calls from this address were not authentic."
 PAUSE = 5.0
 """Seconds to go on without a limit when its counters cannot be reached."""
 
@@ -55,6 +56,10 @@ class Limit:
         except TooManyRequests as refusal:
             return refusal
         return None
+
+    def refusal(self, sentence: str, *key: str) -> TooManyRequests | None:
+        """Return the refusal of a key that had its share already; nothing is counted."""
+        return self.count(sentence, *key, cost=0)
 
     def spend(self, sentence: str, *key: str) -> Allowance | None:
         """Count one of this key and return what is left; None where nothing is limited.
@@ -111,8 +116,19 @@ class Limits:
 
     def fail(self, address: str) -> TooManyRequests | None:
         """Count a failed authentication; return the refusal when the address had its share."""
-        sentence = "Too many calls from this address were not authentic."
-        return self.failures.count(sentence, "failures", network(address))
+        return self.failures.count(UNAUTHENTIC, "failures", network(address))
+
+    def fail_token(self, address: str) -> TooManyRequests | None:
+        """Count a person's token that was not valid, like `fail`."""
+        return self.failures.count(UNAUTHENTIC, "tokens", network(address))
+
+    def refuse_token(self, address: str) -> None:
+        """Raise TooManyRequests for an address that had its share of invalid tokens and one more.
+
+        Asked before a token is that costs a request of ours.
+        """
+        if refusal := self.failures.refusal(UNAUTHENTIC, "tokens", network(address)):
+            raise refusal
 
     def admit(self, source: str) -> TooManyRequests | None:
         """Count an authentic call; return the refusal when its source had its share."""

@@ -54,13 +54,18 @@ class People:
         self._clock = clock
         self._verified: TTLCache[str, dict[str, Any]] = TTLCache(1024, REMEMBERED_SECONDS)
 
-    def person(self, authorization: str | None) -> Person:
-        """Return the person of an `Authorization` header. Raises Unauthorized, Unavailable."""
+    def person(
+        self, authorization: str | None, before_asking: Callable[[], None] = lambda: None
+    ) -> Person:
+        """Return the person of an `Authorization` header. Raises Unauthorized, Unavailable.
+
+        `before_asking` is called before Supabase Auth is, and may raise what refuses the call.
+        """
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthorized("A person's token is wanted: Authorization: Bearer <access token>.")
         token = token.strip()
-        claims = self._claims(token)
+        claims = self._claims(token, before_asking)
         try:
             return Person(
                 id=UUID(claims["sub"]),
@@ -76,9 +81,9 @@ class People:
         if not self._database.is_admin(person.token, person.id):
             raise Forbidden("Only admins may do this.")
 
-    def _claims(self, token: str) -> dict[str, Any]:
+    def _claims(self, token: str, before_asking: Callable[[], None]) -> dict[str, Any]:
         name = sha256_hex(token.encode("utf-8", "surrogatepass"))
-        claims = self._verified.get(name) or self._verify(token)
+        claims = self._verified.get(name) or self._verify(token, before_asking)
         if int(claims["exp"]) <= self._clock():
             raise Unauthorized("The token has expired.")
         if claims.get("role") != AUDIENCE:
@@ -86,18 +91,24 @@ class People:
         self._verified.setdefault(name, claims)
         return claims
 
-    def _verify(self, token: str) -> dict[str, Any]:
+    def _verify(self, token: str, before_asking: Callable[[], None]) -> dict[str, Any]:
         try:
             algorithm = jwt.get_unverified_header(token).get("alg")
             if algorithm in ASYMMETRIC:
+                if not self._has_keys():
+                    before_asking()
                 return self._by_key(token)
             if algorithm == "HS256":
-                return self._by_auth_server(token)
+                return self._by_auth_server(token, before_asking)
         except jwt.PyJWKClientConnectionError as error:
             raise Unavailable("Supabase Auth's keys cannot be fetched.") from error
         except (jwt.PyJWTError, ValueError):
             raise Unauthorized("The token is not valid.") from None
         raise Unauthorized("The token is not signed by Supabase Auth.")
+
+    def _has_keys(self) -> bool:
+        cache = self._keys.jwk_set_cache
+        return cache is not None and cache.get() is not None
 
     def _by_key(self, token: str) -> dict[str, Any]:
         key = self._keys.get_signing_key_from_jwt(token)
@@ -111,7 +122,7 @@ class People:
         )
         return claims
 
-    def _by_auth_server(self, token: str) -> dict[str, Any]:
+    def _by_auth_server(self, token: str, before_asking: Callable[[], None]) -> dict[str, Any]:
         # Every claim but the signature is checked first, so that hopeless tokens cost no request.
         claims: dict[str, Any] = jwt.decode(
             token,
@@ -126,6 +137,7 @@ class People:
                 "require": ["exp", "sub", "aud"],
             },
         )
+        before_asking()
         account = self._database.account(token)
         if account is None or account.get("id") != claims["sub"]:
             raise Unauthorized("The token is not valid.")

@@ -157,7 +157,8 @@ def seconds(text: str) -> float:
 
 
 def items(text: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in text.split(",") if item.strip())
+    """Return what stands between commas or, as in a file, on lines."""
+    return tuple(item.strip() for item in re.split("[,\r\n]", text) if item.strip())
 
 
 def named_items(text: str) -> tuple[tuple[str, str], ...]:

@@ -10,9 +10,11 @@ from typing import TypeVar
 
 from dotenv import dotenv_values
 
+from services import setting_files
 from services import setting_values as parse
 from services.errors import SettingsError
 from services.notifier.thresholds import Thresholds, read_thresholds
+from services.setting_files import SUFFIX, Given
 from services.sources import Source, read_sources
 
 Value = TypeVar("Value")
@@ -110,9 +112,9 @@ def unset(name: str) -> None:
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Return the settings. Raises SettingsError, which names every missing or bad one.
 
-    Without an argument they are read from `raw_settings`.
+    Without an argument they are read from `raw_settings`. Each may be given as a file instead.
     """
-    reader = _Reader(raw_settings() if environment is None else environment)
+    reader = _Reader(given(raw_settings() if environment is None else environment))
     settings = reader.settings()
     if reader.problems or settings is None:
         raise SettingsError(
@@ -122,12 +124,25 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+def names() -> tuple[str, ...]:
+    """Return the name of every setting, older names too."""
+    reader = _Reader(Given(texts={}, files={}, problems={}))
+    reader.settings()
+    return tuple(reader.asked)
+
+
+def given(environment: Mapping[str, str]) -> Given:
+    """Return every setting's text, of its variable or of the file that `<name>_FILE` names."""
+    return setting_files.resolve(environment, names())
+
+
 class _Reader:
     """Reads values and collects what is wrong with them."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.environment = environment
-        self.problems: list[str] = []
+    def __init__(self, given: Given) -> None:
+        self.given = given
+        self.asked: dict[str, None] = {}
+        self.problems = list(given.problems.values())
 
     def settings(self) -> Settings | None:
         port = self.optional(("PORT",), parse.port, 8000)
@@ -243,10 +258,11 @@ class _Reader:
 
     def required(self, names: tuple[str, ...], read: Callable[[str], Value]) -> Value | None:
         name, text = self._find(names)
-        if not text:
+        if text:
+            return self._read(name, text, read)
+        if not self.given.problems.keys() & {*names}:
             self.problems.append(f"{' or '.join(names)} is missing")
-            return None
-        return self._read(name, text, read)
+        return None
 
     def optional(
         self, names: tuple[str, ...], read: Callable[[str], Value], default: Value
@@ -256,12 +272,14 @@ class _Reader:
         return default if value is None else value
 
     def _find(self, names: tuple[str, ...]) -> tuple[str, str]:
-        found = ((name, self.environment.get(name, "").strip()) for name in names)
+        self.asked.update(dict.fromkeys(names))
+        found = ((name, self.given.texts.get(name, "").strip()) for name in names)
         return next(((name, text) for name, text in found if text), (names[0], ""))
 
     def _read(self, name: str, text: str, read: Callable[[str], Value]) -> Value | None:
         try:
             return read(text)
         except ValueError as error:
-            self.problems.append(f"{name} {error}")
+            place = f" (from {name}{SUFFIX})" if name in self.given.files else ""
+            self.problems.append(f"{name}{place} {error}")
             return None

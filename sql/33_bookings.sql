@@ -168,7 +168,7 @@ end
 $$;
 revoke execute on function private.check_phone() from public, anon, authenticated;
 
--- Messages of another system, told by a source of the settings; see docs/senders.md.
+-- Messages of another system, told by a source of the settings; see docs/senders/sources.md.
 create table if not exists public.received_messages (
     id uuid primary key default gen_random_uuid()
 );

@@ -72,3 +72,58 @@ language sql stable security invoker set search_path = '' as $$
 $$;
 revoke execute on function public.describe_schema() from public, anon, authenticated;
 grant execute on function public.describe_schema() to service_role;
+
+-- Who may do what here, and how long: for `convohooks doctor --target hosted`. Of functions it tells those that
+-- reach the schema private and that browsers may call.
+create or replace function public.describe_access() returns jsonb
+language sql stable security invoker set search_path = '' as $$
+    select jsonb_build_object(
+        'tables', (
+            select coalesce(jsonb_agg(jsonb_build_object(
+                'role', roles.name, 'table', n.nspname || '.' || c.relname, 'privilege', p.privilege
+            ) order by roles.name, n.nspname, c.relname, p.privilege), '[]')
+            from pg_catalog.pg_class c
+            join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+            cross join unnest(array['anon', 'authenticated', 'service_role']) roles (name)
+            cross join unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) p (privilege)
+            where n.nspname in ('public', 'private') and c.relkind in ('r', 'p')
+                and pg_catalog.has_table_privilege(roles.name::name, c.oid, p.privilege)
+        ),
+        'open_tables', (
+            select coalesce(jsonb_agg(n.nspname || '.' || c.relname order by n.nspname, c.relname), '[]')
+            from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+            where n.nspname in ('public', 'private') and c.relkind in ('r', 'p') and not c.relrowsecurity
+        ),
+        'functions', (
+            select coalesce(jsonb_agg(distinct roles.name || ' ' || n.nspname || '.' || f.proname), '[]')
+            from pg_catalog.pg_proc f
+            join pg_catalog.pg_namespace n on n.oid = f.pronamespace
+            cross join unnest(array['anon', 'authenticated']) roles (name)
+            where n.nspname in ('public', 'private') and (n.nspname = 'private' or f.prosrc like '%private.%')
+                and f.prorettype <> 'pg_catalog.trigger'::pg_catalog.regtype
+                and pg_catalog.has_function_privilege(roles.name::name, f.oid, 'EXECUTE')
+        ),
+        'timeouts', (
+            select coalesce(jsonb_object_agg(r.rolname, split_part(s.setting, '=', 2)), '{}')
+            from pg_catalog.pg_roles r cross join unnest(r.rolconfig) s (setting)
+            where r.rolname in ('anon', 'authenticated', 'service_role', 'authenticator')
+                and s.setting like 'statement_timeout=%'
+        ),
+        'extensions', (
+            select jsonb_object_agg(e.extname, n.nspname)
+            from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace
+        ),
+        'server', current_setting('server_version'),
+        'reads_only', pg_catalog.pg_is_in_recovery()
+    )
+$$;
+revoke execute on function public.describe_access() from public, anon, authenticated;
+grant execute on function public.describe_access() to service_role;
+
+-- As many rows as are asked for, 2,000 at most: how many arrive says what the API cuts off.
+create or replace function public.probe_rows(wanted integer) returns setof integer
+language sql stable security invoker set search_path = '' as $$
+    select g from pg_catalog.generate_series(1, least(wanted, 2000)) g
+$$;
+revoke execute on function public.probe_rows(integer) from public, anon, authenticated;
+grant execute on function public.probe_rows(integer) to service_role;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -53,12 +53,19 @@ app.add_typer(doctors, name="doctor")
 
 
 @doctors.callback()
-def doctor(context: typer.Context, as_json: AsJson = False) -> None:
+def doctor(
+    context: typer.Context,
+    target: Annotated[
+        Literal["any", "hosted"],
+        typer.Option(help="hosted: look at what matters of a hosted project too"),
+    ] = "any",
+    as_json: AsJson = False,
+) -> None:
     """Check settings, Supabase, this machine; say what is wrong and how to mend it."""
     from services.cli.doctor import run
 
     if context.invoked_subcommand is None:
-        raise typer.Exit(run(as_json))
+        raise typer.Exit(run(as_json, target))
 
 
 @doctors.command("signature")

@@ -20,6 +20,8 @@ from services.local.ports import HOST, free_port
 from services.local.signals import StopSignals
 from services.local.stack import LocalStack, discard, discard_idle, local_stack
 from services.local.state import State, hold, holder
+from services.setting_values import items
+from services.settings import given
 
 STOP_LIMIT = 45.0
 METRICS_PORTS = ("METRICS_PORT", "WORKER_METRICS_PORT")
@@ -127,9 +129,9 @@ def _introduce(
         "Logs": str(stack.state.folder / "logs"),
     }
     screen.table(f"Ready after {seconds:.1f} s. Ctrl-C stops everything.", rows)
-    token = settings["TAVUS_WEBHOOK_TOKEN"].split(",")[0].strip()
+    tokens = items(given(settings).texts.get("TAVUS_WEBHOOK_TOKEN", ""))
     screen.say("\nSend a callback as Tavus does:", "bold")
-    screen.say(sample_curl(url, token) + "\n")
+    screen.say(sample_curl(url, tokens[0] if tokens else "") + "\n")
 
 
 def _stop_running(screen: Screen) -> None:

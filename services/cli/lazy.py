@@ -23,6 +23,7 @@ SENTENCES = {
     "callbacks": "Keep the callback URLs at Tavus right.",
     "calendly": "Have Calendly call this service.",
     "send": "Send samples, signed as their sender would. Exit code 1 unless all are taken.",
+    "reseal": "Seal endpoints' secrets with the first WEBHOOK_SECRETS_KEY.",
     "tunnel": "Give the service a public address, check it, and let Tavus follow when it changes.",
 }
 """What `--help` says of each; the module of that name in this package has its `app`."""

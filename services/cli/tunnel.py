@@ -18,13 +18,13 @@ from rich.text import Text
 
 from services.cli.output import AsJson, fail
 from services.clients.tavus import TavusClient
-from services.doctor.setup import SECRETS
 from services.errors import ConvohooksError, Unprocessable
 from services.local.signals import StopSignals
 from services.reach.proof import problem_at
 from services.reach.public_url import TunnelNote
 from services.reach.tunnel import Patience, Tunnel
 from services.reach.tunnel_program import ANY_ADDRESS, RECIPES, Recipe
+from services.secret_names import without_secrets
 from services.settings import load_settings
 from services.tavus_setup.following import follow
 
@@ -82,7 +82,7 @@ def tunnel(
             Tunnel(
                 recipe=recipe,
                 port=settings.port,
-                env={name: text for name, text in os.environ.items() if name not in SECRETS},
+                env=without_secrets(os.environ),
                 pause=signals.pause,
                 tell=_tell_lines if as_json else partial(_tell_person, Console(highlight=False)),
                 problem_at=partial(problem_at, settings=settings),

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from services.doctor import host, keys, operation, outside, project, realtime, setup
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from services.doctor import host, hosted, keys, operation, outside, project, realtime, setup
 from services.doctor.finding import Check, Finding, fail, ok
 from services.doctor.patient import Patient, meet
 from services.errors import SettingsError
-from services.settings import load_settings, raw_settings
+from services.setting_files import Given
+from services.settings import given, load_settings, raw_settings
+
+Target: TypeAlias = Literal["any", "hosted"]
 
 CHECKS: tuple[Check, ...] = (
     setup.check_secrets,
@@ -36,16 +42,26 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine() -> list[Finding]:
+def examine(target: Target = "any") -> list[Finding]:
     """Run every check on what the settings name; without good settings there is only theirs."""
     texts = raw_settings()
     try:
         settings = load_settings(texts)
     except SettingsError as error:
         return [fail("settings", error.detail, "See .env.example for what each of them takes.")]
-    return [ok("settings", "complete and well-formed"), *diagnose(meet(settings, texts))]
+    found = given(texts)
+    patient = meet(settings, found.texts, is_hosted=target == "hosted")
+    checks = (*CHECKS, *hosted.CHECKS) if target == "hosted" else CHECKS
+    found_well = ok("settings", "complete and well-formed" + _of_files(found))
+    return [found_well, *diagnose(patient, checks)]
 
 
-def diagnose(patient: Patient) -> list[Finding]:
+def _of_files(found: Given) -> str:
+    """Return which settings came from files; of what those say, nothing."""
+    told = (f"{name} from {path}" for name, path in sorted(found.files.items()))
+    return "".join(f"; {line}" for line in told)
+
+
+def diagnose(patient: Patient, checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """Return what the checks found, each that has something to say."""
-    return [finding for check in CHECKS if (finding := check(patient))]
+    return [finding for check in checks if (finding := check(patient))]

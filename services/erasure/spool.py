@@ -26,7 +26,7 @@ def erase(spool: Spool, plan: Plan) -> int:
         found = list(_found(db, plan))
         db.execute("pragma secure_delete = on")
         for table, row_id in found:
-            db.execute(f"delete from {table} where id = ?", (row_id,))  # noqa: S608
+            db.execute(f"delete from {table} where id = ?", (row_id,))  # noqa: S608 (of our own tables)
         return len(found)
 
     return spool.transact(delete)
@@ -34,7 +34,7 @@ def erase(spool: Spool, plan: Plan) -> int:
 
 def _found(db: sqlite3.Connection, plan: Plan) -> Iterator[tuple[str, int]]:
     for table in TABLES:
-        for row_id, text in db.execute(f"select id, row from {table} order by id"):  # noqa: S608
+        for row_id, text in db.execute(f"select id, row from {table} order by id"):  # noqa: S608 (of our own tables)
             if _is_theirs(json.loads(text), plan):
                 yield table, row_id
 

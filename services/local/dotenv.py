@@ -78,7 +78,12 @@ def _fill(line: str) -> str:
 
 def _add_missing(env_file: Path, example: Path) -> None:
     present = dotenv_values(env_file).keys()
-    missing = [line for line in _lines(example) if _key(line) and _key(line) not in present]
+    # One that is given as a file (X_FILE) is not missing.
+    missing = [
+        line
+        for line in _lines(example)
+        if (key := _key(line)) and not {key, f"{key}_FILE"} & present
+    ]
     if missing:
         lines = [*_lines(env_file), *(_fill(line) for line in missing)]
         write_private(env_file, "".join(f"{line}\n" for line in lines))

@@ -114,6 +114,14 @@ class OutgoingStore:
         arguments = {"batch": batch, "seen": seen, "disable_after_seconds": disable_after}
         return cast(list[Row], self._ask("finish_deliveries", **arguments))
 
+    def sealed_values(self, after: str, most: int) -> list[Row]:
+        """Return [{place, value}] of what is sealed, as it is, in the order of places."""
+        return cast(list[Row], self._ask("sealed_values", after=after, most=most))
+
+    def reseal_values(self, batch: Sequence[Row]) -> int:
+        """Put each {place, was, value} where it still is what it was; return how many did."""
+        return cast(int, self._ask("reseal_values", batch=batch))
+
     def tidy(self) -> bool:
         """Forget what has run out; return False, as nothing is left."""
         self._ask("tidy_deliveries")

@@ -19,10 +19,16 @@ class Vault:
     def __init__(self, keys: Sequence[str] = ()) -> None:
         """Take keys as `Fernet.generate_key` makes them: 32 bytes in URL-safe base64."""
         self._box = MultiFernet([Fernet(key) for key in keys]) if keys else None
+        self._newest = Vault(keys[:1]) if len(keys) > 1 else self
 
     def seal(self, secret: str) -> str:
         """Return a secret as it is to be stored."""
         return SEALED + self._box.encrypt(secret.encode()).decode() if self._box else secret
+
+    def is_fresh(self, stored: str) -> bool:
+        """Return whether the first key has sealed it; without a key, whether none has."""
+        is_sealed = stored.startswith(SEALED)
+        return is_sealed == bool(self._box) and bool(self._newest.opened([stored]))
 
     def opened(self, stored: Sequence[str]) -> list[str]:
         """Return those of some stored secrets that can be read, in their order."""

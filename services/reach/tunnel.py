@@ -202,7 +202,7 @@ class Tunnel:
             self.tell("callbacks", **result)
 
     def _sync(self, url: str) -> Mapping[str, Json]:
-        assert self.sync is not None  # noqa: S101
+        assert self.sync is not None  # noqa: S101 (it is asked before)
         try:
             return self.sync(url)
         except ConvohooksError as error:

@@ -7,12 +7,19 @@ from flask import Blueprint, Response
 from services.settings import Settings
 from services.web.pages import page
 
+ROOMS = ("https://*.daily.co", "https://*.dailywebrtc.com", "https://*.dailywebrtc.net")
+"""The room of a call, by any of its host's names."""
 POLICY = {
     # Videos lie wherever demo_videos.storage_url says.
     "media-src": "'self' https: http:",
-    # The room of a call, by any of its host's names.
-    "frame-src": "https://*.daily.co https://*.dailywebrtc.com https://*.dailywebrtc.net",
+    "frame-src": " ".join(ROOMS),
 }
+_HERE_AND_THERE = " ".join(("(self", *(f'"{room}"' for room in ROOMS))) + ")"
+# Only the room's frame hears and sees, by the leave that this page's frame gives it.
+PERMISSIONS = (
+    f"camera={_HERE_AND_THERE}, display-capture={_HERE_AND_THERE}, geolocation=(),"
+    f" microphone={_HERE_AND_THERE}, payment=(), usb=()"
+)
 
 
 def blueprint(settings: Settings) -> Blueprint:
@@ -21,6 +28,8 @@ def blueprint(settings: Settings) -> Blueprint:
 
     @routes.get("/live/<conversation_id>")
     def live(conversation_id: str) -> Response:
-        return page("live.html", settings, {"conversationId": conversation_id}, POLICY)
+        answer = page("live.html", settings, {"conversationId": conversation_id}, POLICY)
+        answer.headers["Permissions-Policy"] = PERMISSIONS
+        return answer
 
     return routes

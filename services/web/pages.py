@@ -1,4 +1,4 @@
-"""What every HTML page answers with: its template, its config, and the headers that guard it."""
+"""What every HTML page answers with: its template, its config, and what its browser may do."""
 
 from __future__ import annotations
 
@@ -31,8 +31,6 @@ def page(template: str, settings: Settings, config: Mapping[str, object], more: 
     answer = make_response(render_template(template, config={**supabase, **config}))
     policy = {**STRICT, "connect-src": _connections(settings.supabase_url), **more}
     answer.headers["Content-Security-Policy"] = "; ".join(map(" ".join, policy.items()))
-    answer.headers["Referrer-Policy"] = "no-referrer"
-    answer.headers["X-Content-Type-Options"] = "nosniff"
     return answer
 
 

@@ -11,9 +11,23 @@ from typing import Any
 
 import gevent
 from gevent import monkey
+from gunicorn import util
+from gunicorn.http import errors, wsgi
 from gunicorn.workers.ggevent import GeventWorker
 
 from services.errors import ConvohooksError
+from services.web.guards import GUARDS
+from services.web.problems import problem
+
+STATUSES = {
+    errors.LimitRequestLine: 414,
+    errors.ExpectationFailed: 417,
+    errors.LimitRequestHeaders: 431,
+    errors.UnsupportedTransferCoding: 501,
+}
+"""What is no request gets 400, but for these."""
+OURS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)  # type: ignore[attr-defined]  # newer than its stubs
+"""Faults of an answer, not of a request."""
 
 
 class RequestTimeout(ConvohooksError):
@@ -39,6 +53,7 @@ class Worker(GeventWorker):
         own `poll` would let every other request go first.
         """
         super().patch()
+        wsgi.SERVER = "convohooks"  # type: ignore[attr-defined]  # whose HTTP it is concerns nobody
         select.poll = monkey.get_original("select", "poll")  # type: ignore[misc]
 
     def timeout_ctx(self) -> Any:
@@ -58,10 +73,23 @@ class Worker(GeventWorker):
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what is no HTTP request, so that the answer arrives."""
+        if isinstance(exc, errors.ParseException) and not isinstance(exc, OURS):
+            # gunicorn would quote it: perhaps a credential, perhaps what somebody said.
+            self.log.warning("No HTTP request from %s: %s", (addr or "?")[0], type(exc).__name__)
+            refuse(client, STATUSES.get(type(exc), 400), type(exc).__name__)
         # What was still coming too slowly was the rest of a body; its request is answered already.
-        if not isinstance(exc, RequestTimeout):
+        elif not isinstance(exc, RequestTimeout):
             super().handle_error(req, client, addr, exc)
         linger(client)
+
+
+def refuse(sock: Any, status: int, fault: str) -> None:
+    """Answer on a bare connection as the service does, and say that it ends."""
+    answer = problem(status, f"This is no HTTP request: {fault}.")
+    headers = {**dict(answer.headers), **GUARDS, "Connection": "close"}
+    lines = [f"HTTP/1.1 {answer.status}", *(f"{name}: {text}" for name, text in headers.items())]
+    with suppress(OSError):
+        util.write_nonblock(sock, "\r\n".join([*lines, "", ""]).encode() + answer.get_data())
 
 
 def linger(sock: Any) -> None:

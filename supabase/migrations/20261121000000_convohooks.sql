@@ -1960,7 +1960,7 @@ end
 $$;
 revoke execute on function private.check_phone() from public, anon, authenticated;
 
--- Messages of another system, told by a source of the settings; see docs/senders.md.
+-- Messages of another system, told by a source of the settings; see docs/senders/sources.md.
 create table if not exists public.received_messages (
     id uuid primary key default gen_random_uuid()
 );
@@ -3449,6 +3449,47 @@ $$;
 revoke execute on function public.endpoint_health(timestamptz) from public, anon, authenticated;
 grant execute on function public.endpoint_health(timestamptz) to authenticated;
 
+-- 39_sealed_values.sql
+
+-- What is sealed of endpoints (services/outgoing/vault.py), to be sealed anew when the key changes.
+
+-- A page of it after a place, in the order of places: [{place, value}].
+create or replace function public.sealed_values(after text, most integer) returns jsonb
+language sql stable security invoker set search_path = '' as $$
+    select coalesce(jsonb_agg(jsonb_build_object('place', p.place, 'value', p.value) order by p.place collate "C"), '[]')
+    from (
+        select v.place, v.value
+        from (
+            select 'secret ' || s.id as place, s.secret as value from private.endpoint_secrets s
+            union all
+            select 'header ' || h.endpoint_id || ' ' || h.name, h.value from private.endpoint_headers h
+        ) v
+        where v.place collate "C" > sealed_values.after
+        order by v.place collate "C" limit least(sealed_values.most, 1000)
+    ) p
+$$;
+revoke execute on function public.sealed_values(text, integer) from public, anon, authenticated;
+grant execute on function public.sealed_values(text, integer) to service_role;
+
+-- Put each {place, was, value} where its place still says what it was; return how many did.
+create or replace function public.reseal_values(batch jsonb) returns bigint
+language sql volatile security invoker set search_path = '' as $$
+    with asked as (
+        select a.place, a.was, a.value from jsonb_to_recordset(batch) as a (place text, was text, value text)
+    ), secrets as (
+        update private.endpoint_secrets s set secret = a.value
+        from asked a where a.place = 'secret ' || s.id and s.secret = a.was
+        returning 1
+    ), headers as (
+        update private.endpoint_headers h set value = a.value
+        from asked a where a.place = 'header ' || h.endpoint_id || ' ' || h.name and h.value = a.was
+        returning 1
+    )
+    select (select count(*) from secrets) + (select count(*) from headers)
+$$;
+revoke execute on function public.reseal_values(jsonb) from public, anon, authenticated;
+grant execute on function public.reseal_values(jsonb) to service_role;
+
 -- 40_webhook_inbox.sql
 
 -- Every event that was acknowledged: its bytes as received (secrets overwritten) and what became of it.
@@ -4400,6 +4441,61 @@ language sql stable security invoker set search_path = '' as $$
 $$;
 revoke execute on function public.describe_schema() from public, anon, authenticated;
 grant execute on function public.describe_schema() to service_role;
+
+-- Who may do what here, and how long: for `convohooks doctor --target hosted`. Of functions it tells those that
+-- reach the schema private and that browsers may call.
+create or replace function public.describe_access() returns jsonb
+language sql stable security invoker set search_path = '' as $$
+    select jsonb_build_object(
+        'tables', (
+            select coalesce(jsonb_agg(jsonb_build_object(
+                'role', roles.name, 'table', n.nspname || '.' || c.relname, 'privilege', p.privilege
+            ) order by roles.name, n.nspname, c.relname, p.privilege), '[]')
+            from pg_catalog.pg_class c
+            join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+            cross join unnest(array['anon', 'authenticated', 'service_role']) roles (name)
+            cross join unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) p (privilege)
+            where n.nspname in ('public', 'private') and c.relkind in ('r', 'p')
+                and pg_catalog.has_table_privilege(roles.name::name, c.oid, p.privilege)
+        ),
+        'open_tables', (
+            select coalesce(jsonb_agg(n.nspname || '.' || c.relname order by n.nspname, c.relname), '[]')
+            from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+            where n.nspname in ('public', 'private') and c.relkind in ('r', 'p') and not c.relrowsecurity
+        ),
+        'functions', (
+            select coalesce(jsonb_agg(distinct roles.name || ' ' || n.nspname || '.' || f.proname), '[]')
+            from pg_catalog.pg_proc f
+            join pg_catalog.pg_namespace n on n.oid = f.pronamespace
+            cross join unnest(array['anon', 'authenticated']) roles (name)
+            where n.nspname in ('public', 'private') and (n.nspname = 'private' or f.prosrc like '%private.%')
+                and f.prorettype <> 'pg_catalog.trigger'::pg_catalog.regtype
+                and pg_catalog.has_function_privilege(roles.name::name, f.oid, 'EXECUTE')
+        ),
+        'timeouts', (
+            select coalesce(jsonb_object_agg(r.rolname, split_part(s.setting, '=', 2)), '{}')
+            from pg_catalog.pg_roles r cross join unnest(r.rolconfig) s (setting)
+            where r.rolname in ('anon', 'authenticated', 'service_role', 'authenticator')
+                and s.setting like 'statement_timeout=%'
+        ),
+        'extensions', (
+            select jsonb_object_agg(e.extname, n.nspname)
+            from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace
+        ),
+        'server', current_setting('server_version'),
+        'reads_only', pg_catalog.pg_is_in_recovery()
+    )
+$$;
+revoke execute on function public.describe_access() from public, anon, authenticated;
+grant execute on function public.describe_access() to service_role;
+
+-- As many rows as are asked for, 2,000 at most: how many arrive says what the API cuts off.
+create or replace function public.probe_rows(wanted integer) returns setof integer
+language sql stable security invoker set search_path = '' as $$
+    select g from pg_catalog.generate_series(1, least(wanted, 2000)) g
+$$;
+revoke execute on function public.probe_rows(integer) from public, anon, authenticated;
+grant execute on function public.probe_rows(integer) to service_role;
 
 -- 71_reports.sql
 
@@ -5924,4 +6020,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is 'cfcd265385a3';
+comment on function public.describe_schema() is '20261121000000-00874b03b59c';
