@@ -8,8 +8,9 @@ from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from services.settings import Settings, load_settings
+from services.sources import ROUTES
 from services.telemetry import logs, reporting, tracing
-from services.web import dashboard, errors, live, monitoring, request_id, tools, webhooks
+from services.web import dashboard, errors, guards, live, monitoring, request_id, tools, webhooks
 from services.web.api import (
     app_messages,
     bookings,
@@ -26,6 +27,7 @@ from services.web.api import (
     statistics,
 )
 from services.web.api import logs as logs_api
+from services.web.openapi import routes as openapi
 from services.wiring.web import wire
 
 MAX_BODY = 10 * 1024 * 1024
@@ -38,6 +40,9 @@ EXPOSED = [
     request_id.HEADER,
 ]
 """Headers of an answer that pages of other origins may read."""
+
+FOR_PAGES = rf"/api/(?!tavus/|webhook/|webhooks/(?!(?:{'|'.join(ROUTES)})$)).*"
+"""Where pages of other origins may be let in: not where senders call."""
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -52,6 +57,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["reports"] = services.reports
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.url_map.strict_slashes = False
+    # First registered, last to look at an answer.
+    guards.register(app, settings)
     request_id.register(app)
     if settings.trusted_proxies:
         believed = ProxyFix(app.wsgi_app, settings.trusted_proxies, x_proto=0, x_host=0)
@@ -73,6 +80,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(statistics.blueprint(services))
     app.register_blueprint(senders.blueprint(services))
     app.register_blueprint(operations.blueprint(services))
+    app.register_blueprint(openapi.blueprint())
     app.register_blueprint(live.blueprint(settings))
     app.register_blueprint(dashboard.blueprint(settings))
     errors.register(app)
@@ -80,7 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         CORS(
             app,
             origins=list(settings.cors_origins),
-            resources=r"/api/(?!tavus/|webhook/).*",
+            resources=FOR_PAGES,
             expose_headers=EXPOSED,
             max_age=600,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -82,6 +82,15 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What of a call proves it, for readers of the API's description: where it is, its name."""
+
+    place: Literal["query", "header", "bearer"]
+    name: str
+    told: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A call as a sender makes it: for tests, and for `convohooks send`."""
 
@@ -142,6 +151,10 @@ class Provider:
     """What it is answered once the event is kept; must not fail, nor take long."""
     retries: bool = True
     """Whether it calls again after a 429 or 5xx; who does not is never refused for its haste."""
+    proofs: tuple[Proof, ...] = ()
+    """What of a call `verify` looks at, each enough by itself: the API's description says so."""
+    docs: str = ""
+    """Where the sender describes its calls."""
     strict_paths: frozenset[str] = field(default=frozenset())
     """Paths on which an unknown conversation is answered 404, though the event is kept."""
 

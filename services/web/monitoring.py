@@ -17,13 +17,22 @@ from services.reach.public_url import public_url
 from services.spool import Counts, Spool
 from services.telemetry.metrics import CONTENT_TYPE
 from services.telemetry.situation import Situation
+from services.web.api.declared import declared
+from services.web.operation import Operation, Text, declare
 from services.wiring.web import Services
 
 TOTALS_TTL = 10.0
+METRICS = Operation(
+    name="metrics",
+    told="Tell Prometheus what was counted; 404 unless a METRICS_TOKEN is set.",
+    tag="Service",
+    who="operator",
+    answers={200: Text(media_type="text/plain")},
+)
 WEBHOOK_PATH = "/api/tavus/webhook"
 
 
-class Totals(BaseModel):
+class DayTotals(BaseModel):
     """Counts of the last 24 hours."""
 
     total_events: int
@@ -37,8 +46,20 @@ class Health(BaseModel):
 
     status: str
     webhook_url: str
-    last_24h: Totals | None
+    last_24h: DayTotals | None
     uptime: float
+
+
+class HealthQuery(BaseModel):
+    """With a `proof`, 32 hex digits, the answer proves that it comes from this very service."""
+
+    proof: str = ""
+
+
+class Proven(BaseModel):
+    """What only a service with our settings can know."""
+
+    proof: str
 
 
 class Ready(BaseModel):
@@ -65,12 +86,16 @@ def blueprint(services: Services) -> Blueprint:
         realtime_limit=services.settings.realtime_changes_per_second,
     )
     started = time.monotonic()
-    remembered: TTLCache[str, Totals] = TTLCache(1, TOTALS_TTL)
+    remembered: TTLCache[str, DayTotals] = TTLCache(1, TOTALS_TTL)
+
+    route = declared(services, "Service", "anyone")
 
     @routes.get("/health")
-    def health() -> dict[str, object]:
-        if proof := prove(services.settings, request.args.get("proof", "")):
-            return {"proof": proof}
+    @route(query=HealthQuery, answers={200: Health | Proven})
+    def health(query: HealthQuery) -> Health | Proven:
+        """Tell whether the service runs; it answers 200 without its database too."""
+        if proof := prove(services.settings, query.proof):
+            return Proven(proof=proof)
         totals = remembered.get("totals") or _totals(services.database)
         if totals is not None:
             remembered["totals"] = totals
@@ -79,10 +104,12 @@ def blueprint(services: Services) -> Blueprint:
             webhook_url=public_url(services.settings) + WEBHOOK_PATH,
             last_24h=totals,
             uptime=round(time.monotonic() - started, 3),
-        ).model_dump()
+        )
 
     @routes.get("/ready")
-    def ready() -> dict[str, object]:
+    @route(answers={200: Ready})
+    def ready() -> Ready:
+        """Tell whether events can be taken; 503 when they cannot."""
         commit = _problem(lambda: services.breaker.call(services.database.check_readiness))
         spool = _problem(services.spool.check) if services.spool else "off"
         if commit and spool:
@@ -93,9 +120,10 @@ def blueprint(services: Services) -> Blueprint:
             spool=spool or "ready",
             spooled=counts.spooled if counts else None,
             unsendable=counts.unsendable if counts else None,
-        ).model_dump()
+        )
 
     @routes.get("/metrics")
+    @declare(METRICS)
     def metrics() -> Response:
         if not _came_by(services.settings.metrics_port):
             _require_token(
@@ -144,8 +172,8 @@ def _counts(spool: Spool | None) -> Counts | None:
         return None
 
 
-def _totals(database: Database) -> Totals | None:
+def _totals(database: Database) -> DayTotals | None:
     try:
-        return Totals.model_validate(database.totals())
+        return DayTotals.model_validate(database.totals())
     except ConvohooksError:
         return None

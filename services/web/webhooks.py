@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 from flask import Blueprint, Request, Response, request
 from pydantic import BaseModel
@@ -12,10 +14,17 @@ from services.inbound import Inbound
 from services.ingestion import Receipt
 from services.lookups import HurriedLookups
 from services.provider import Provider
+from services.providers import PROVIDERS
+from services.sending import sample, sample_names
 from services.telemetry import tracing
 from services.web import request_id
 from services.web.exchange import exchange
+from services.web.operation import Operation, Text, declare
 from services.wiring.web import Services
+
+XML = Text(media_type="text/xml")
+SOURCE = "/api/webhooks/{source}"
+"""Where a sender calls that the settings declare."""
 
 
 class Received(BaseModel):
@@ -42,14 +51,42 @@ def blueprint(services: Services) -> Blueprint:
 
     for provider in services.providers:
         for path in provider.paths:
+            operation = webhook(provider, path)
             routes.add_url_rule(
                 path,
-                endpoint=path.strip("/").replace("/", "_"),
-                view_func=receive,
+                endpoint=operation.name,
+                view_func=declare(operation)(partial(receive, provider)),
                 methods=["POST"],
-                defaults={"provider": provider},
             )
     return routes
+
+
+def webhook(provider: Provider, path: str) -> Operation:
+    """Return what is to be said of a path on which a sender calls."""
+    title = provider.name.capitalize()
+    return Operation(
+        name=path.strip("/").replace("/", "_"),
+        told=f"Receive a call of {title}.\n\nThe body is as the sender has it; 200 says that the"
+        " event is kept, one that came before too.",
+        tag=title,
+        who="sender",
+        body=Text(media_type=provider.content_type, schema={"type": "object"}),
+        answers={200: XML if provider.answer else Received},
+        errors=(404,) if path in provider.strict_paths else (),
+        proofs=provider.proofs,
+        example=partial(_example, provider, path),
+        more=provider.docs,
+        is_listed=provider.name in {built_in.name for built_in in PROVIDERS},
+    )
+
+
+def _example(provider: Provider, path: str) -> Any:
+    """Return a body of an event that is sent to a path, None where there is no sample of one."""
+    for name in sample_names(provider):
+        entry = provider.events.get(name)
+        if entry and (entry.path or provider.paths[0]) == path:
+            return sample(provider, name)
+    return None
 
 
 def inbound(request: Request) -> Inbound:

@@ -148,7 +148,7 @@ def test_null_is_no_word_for_all(
 
     answer = caller.http.post(f"{URL}/replay", json=wanted, headers=admin.headers)
 
-    assert answer.status_code == 400
+    assert answer.status_code == 422
     assert f"{name}: " in answer.json()["detail"]
     assert states(db, conversation) == ["processed", "dead", "processed"]
 

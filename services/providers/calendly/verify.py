@@ -13,12 +13,21 @@ from urllib.parse import urlencode
 from services import security
 from services.errors import Unauthorized
 from services.inbound import Inbound
-from services.provider import Call, Credential
+from services.provider import Call, Credential, Proof
 from services.settings import Settings
 
 HEADER = "Calendly-Webhook-Signature"
 TOLERANCE = 180
 """Seconds between a signature and its arrival, to either side, as Calendly's samples have it."""
+PROOFS = (
+    Proof(
+        place="header",
+        name=HEADER,
+        told="`t=<seconds>,v1=<hex HMAC-SHA256 of seconds, a dot and the body>`"
+        " by a key of CALENDLY_WEBHOOK_SIGNING_KEY.",
+    ),
+    Proof(place="query", name="t", told="A token of CALENDLY_WEBHOOK_TOKEN."),
+)
 
 
 def verify(inbound: Inbound, settings: Settings) -> Credential:

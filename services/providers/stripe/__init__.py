@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.provider import Provider
 from services.providers.stripe.events import EVENTS, project, read
-from services.providers.stripe.verify import sign, verify
+from services.providers.stripe.verify import PROOFS, sign, verify
 
 STRIPE = Provider(
     name="stripe",
@@ -15,4 +15,6 @@ STRIPE = Provider(
     project=project,
     events=EVENTS,
     identifiers=frozenset({"id"}),
+    proofs=PROOFS,
+    docs="https://docs.stripe.com/webhooks",
 )

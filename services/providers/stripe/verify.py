@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from services import security
 from services.errors import Unauthorized
 from services.inbound import Inbound
-from services.provider import Call, Credential
+from services.provider import Call, Credential, Proof
 from services.settings import Settings
 
 HEADER = "Stripe-Signature"
 TOLERANCE = 300
 """Seconds that a signature may be old, as Stripe's libraries have it; and ahead of our clock."""
+PROOFS = (
+    Proof(
+        place="header",
+        name=HEADER,
+        told="`t=<seconds>,v1=<hex HMAC-SHA256 of seconds, a dot and the body>`"
+        " by a secret of STRIPE_WEBHOOK_SECRET.",
+    ),
+)
 
 
 def verify(inbound: Inbound, settings: Settings) -> Credential:
@@ -41,9 +48,7 @@ def sign(call: Call, settings: Settings) -> Call:
     if not settings.stripe_webhook_secrets:
         return call
     made = _signatures().generate_signature_header(
-        call.body.decode("utf-8", "replace"),
-        settings.stripe_webhook_secrets[0],
-        int(datetime.now(UTC).timestamp()),
+        call.body.decode("utf-8", "replace"), settings.stripe_webhook_secrets[0]
     )
     return replace(call, headers={**call.headers, HEADER: made})
 

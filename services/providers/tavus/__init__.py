@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.provider import Provider
 from services.providers.tavus.events import EVENTS
 from services.providers.tavus.reading import ENDING_PATH, QUALIFICATION_PATH, WEBHOOK_PATH, read
-from services.providers.tavus.verify import sign, verify
+from services.providers.tavus.verify import PROOFS, sign, verify
 from services.providers.tavus.visible import project
 
 TAVUS = Provider(
@@ -21,4 +21,6 @@ TAVUS = Provider(
     ),
     retries=False,
     strict_paths=frozenset({ENDING_PATH}),
+    proofs=PROOFS,
+    docs="https://docs.tavus.io/sections/webhooks-and-callbacks",
 )

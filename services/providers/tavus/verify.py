@@ -12,10 +12,23 @@ from urllib.parse import urlencode
 from services import security
 from services.errors import Unauthorized
 from services.inbound import Inbound
-from services.provider import Call, Credential
+from services.provider import Call, Credential, Proof
 from services.settings import Settings
 
 SIGNATURE_HEADERS = ("x-tavus-signature", "tavus-signature")
+PROOFS = (
+    Proof(
+        place="query",
+        name="t",
+        told="A token of TAVUS_WEBHOOK_TOKEN; with a parameter `c`, which names one of our"
+        " conversations, the token that was made for that one.",
+    ),
+    Proof(
+        place="header",
+        name="X-Tavus-Signature",
+        told="Hex HMAC-SHA256 of the body by a secret of TAVUS_WEBHOOK_SECRET.",
+    ),
+)
 
 
 def verify(inbound: Inbound, settings: Settings) -> Credential:

@@ -22,11 +22,19 @@ from twilio.request_validator import (  # type: ignore[import-untyped]
 from services import security
 from services.errors import Unauthorized
 from services.inbound import Inbound
-from services.provider import Call, Credential
+from services.provider import Call, Credential, Proof
 from services.providers.twilio.form import CONTENT_TYPE, Form, fields_of
 from services.settings import Settings
 
 PORTS = {"https": 443, "http": 80}
+PROOFS = (
+    Proof(
+        place="header",
+        name=SIGNATURE_HEADER,
+        told="Base64 HMAC-SHA1 of the called address and the form by TWILIO_AUTH_TOKEN, or SHA-256"
+        " by a shared key of TWILIO_SHARED_KEYS.",
+    ),
+)
 
 Scheme = tuple[str, tuple[str, ...]]
 """An algorithm, and the secrets that may have signed by it."""

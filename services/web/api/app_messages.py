@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import structlog
-from flask import Blueprint, request
+from flask import Blueprint
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.validation import check_content_type
-from services.web.api.arguments import read_json
-from services.web.api.caller import caller
-from services.web.webhooks import inbound
+from services.inbound import Inbound
+from services.people import Person
+from services.web.api.declared import declared
 from services.wiring.web import Services
 
 MAX_BODY = 256 * 1024
@@ -27,7 +26,7 @@ class AppMessage(BaseModel):
     event_type: str = Field(min_length=1, max_length=LONGEST_TYPE)
 
 
-class Batch(BaseModel):
+class AppMessages(BaseModel):
     """Messages in any order, repeats among them or not."""
 
     model_config = ConfigDict(extra="forbid")
@@ -35,7 +34,7 @@ class Batch(BaseModel):
     messages: list[AppMessage] = Field(max_length=MAX_MESSAGES)
 
 
-class Answer(BaseModel):
+class Relayed(BaseModel):
     """How many messages were new, and how many had been relayed before."""
 
     accepted: int
@@ -45,16 +44,26 @@ class Answer(BaseModel):
 def blueprint(services: Services) -> Blueprint:
     """Return the route."""
     routes = Blueprint("app_messages", __name__)
+    route = declared(services, "Conversations")
 
     @routes.post("/api/conversations/<path:conversation_id>/app-messages")
-    def relay(conversation_id: str) -> dict[str, object]:
-        person = caller(services)
-        request.max_content_length = MAX_BODY
-        check_content_type(request.content_type or "")
-        call = inbound(request)
-        messages = [message.model_dump() for message in read_json(Batch, call.body).messages]
+    @route(
+        body=AppMessages,
+        largest=MAX_BODY,
+        answers={200: Relayed},
+        errors=(404, 409),
+        example={"messages": [{"event_type": "conversation.utterance", "seq": 4}]},
+    )
+    def relay_messages(
+        person: Person, body: AppMessages, call: Inbound, conversation_id: str
+    ) -> Relayed:
+        """Relay what a person's browser heard in their call.
+
+        At most 100 messages and 256 KiB. A repeat changes nothing: send again what was not stored.
+        """
+        messages = [message.model_dump() for message in body.messages]
         relayed = services.relay.receive(person, conversation_id, messages, call)
         log.info("relay", accepted=relayed.accepted, duplicates=relayed.duplicates)
-        return Answer(accepted=relayed.accepted, duplicates=relayed.duplicates).model_dump()
+        return Relayed(accepted=relayed.accepted, duplicates=relayed.duplicates)
 
     return routes

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from flask import Request
 from pydantic import BaseModel, ValidationError
 
 from services.errors import Malformed, Unprocessable
-from services.validation import check_content_type, explain, parse_object
-from services.web.webhooks import inbound
+from services.validation import explain, parse_object
 
 LONGEST_SENTENCE = 2000
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def read(model: type[Model], arguments: dict[str, Any]) -> Model:
-    """Return the arguments as a model. Raises Malformed, naming what is wrong."""
-    try:
-        return model.model_validate(arguments)
-    except ValidationError as error:
-        raise Malformed(explain(error)) from None
+def read_query(model: type[Model], request: Request) -> Model:
+    """Return a request's query as a model. Raises Malformed, naming what is wrong.
 
-
-def read_body(model: type[Model], request: Request) -> Model:
-    """Return a request's body as a model.
-
-    Raises Malformed when it is no JSON object, Unprocessable naming the fields that are wrong.
+    A name that is there twice is refused: one of its values would silently not count.
     """
-    check_content_type(request.content_type or "")
-    return read_json(model, inbound(request).body)
-
-
-def read_optional(model: type[Model], request: Request) -> Model:
-    """Return a request's body as a model, like `read_body`; none stands for an empty object."""
-    check_content_type(request.content_type or "")
-    return read_json(model, inbound(request).body or b"{}")
+    told = request.args.to_dict(flat=False)
+    for name, values in told.items():
+        if len(values) > 1:
+            raise Malformed(f"{name[:100]}: is there {len(values)} times.")
+    try:
+        return model.model_validate({name: value for name, [value] in told.items()})
+    except ValidationError as error:
+        raise Malformed(explain(error)[:LONGEST_SENTENCE]) from None
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -50,7 +41,10 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def read_json(model: type[Model], body: bytes) -> Model:
-    """Return a JSON object as a model; raises like `read_body`."""
+    """Return a JSON object as a model.
+
+    Raises Malformed when it is none, Unprocessable naming the fields that are wrong.
+    """
     fields = parse_object(body)
     try:
         return model.model_validate(fields)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from flask import Blueprint, Response, request
+from flask import Blueprint
 from pydantic import BaseModel
 
 from services.bookings import NewBooking
-from services.web.api.arguments import read_body
-from services.web.api.caller import caller
+from services.people import Person
+from services.web.api.declared import declared
 from services.wiring.web import Services
 
 
@@ -33,11 +33,22 @@ def blueprint(services: Services) -> Blueprint:
     """Return the route; it wants a person's token."""
     routes = Blueprint("bookings", __name__)
 
+    route = declared(services, "Bookings")
+
     @routes.post("/api/bookings")
-    def request_booking() -> Response:
-        person = caller(services)
-        row = services.bookings.request(person, read_body(NewBooking, request))
-        made = BookingRequest.model_validate(row)
-        return Response(made.model_dump_json(), 201, content_type="application/json")
+    @route(
+        body=NewBooking,
+        answers={201: BookingRequest},
+        errors=(502,),
+        example={
+            "phone_id": "6d0b8a14-3c5e-4f7a-9b21-0c4d8e2f6a17",
+            "event_type": "https://api.calendly.com/event_types/AAAAAAAAAAAAAAAA",
+            "invitee_name": "Ada Example",
+            "invitee_email": "ada@example.test",
+        },
+    )
+    def request_booking(person: Person, body: NewBooking) -> BookingRequest:
+        """Make a link by which a caller of one of your phones books an appointment."""
+        return BookingRequest.model_validate(services.bookings.request(person, body))
 
     return routes

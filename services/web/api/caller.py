@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response, after_this_request, request
 
+from services.errors import Unauthorized
 from services.limits import Allowance
 from services.people import Person
 from services.wiring.web import Services
@@ -17,11 +18,21 @@ def caller(services: Services) -> Person:
     The answer, an error too, tells what they have left. Raises Unauthorized, TooManyRequests,
     Unavailable.
     """
-    person = services.people.person(request.headers.get("Authorization"))
+    person = _person(services)
     allowance = services.requests.spend(TOO_MANY, "requests", str(person.id))
     if allowance is not None:
         _tell(allowance)
     return person
+
+
+def _person(services: Services) -> Person:
+    """Return whose token it is; to forge tokens by the thousand asks Supabase Auth about few."""
+    limits, address = services.webhooks.limits, request.remote_addr or ""
+    authorization = request.headers.get("Authorization")
+    try:
+        return services.people.person(authorization, lambda: limits.refuse_token(address))
+    except Unauthorized as error:
+        raise limits.fail_token(address) or error from None
 
 
 def admin(services: Services) -> Person:

@@ -43,7 +43,7 @@ class Conversation(BaseModel):
     updated_at: datetime | None
 
 
-class Message(BaseModel):
+class ConversationMessage(BaseModel):
     """A row of `conversation_messages`."""
 
     message_id: str | None
@@ -87,7 +87,7 @@ class Feedback(BaseModel):
 class ConversationDetail(Conversation):
     """A conversation with all that belongs to it, each list in its order."""
 
-    messages: list[Message]
+    messages: list[ConversationMessage]
     tool_calls: list[ToolCall]
     qualification: list[Qualification]
     feedback: Feedback | None
@@ -109,7 +109,9 @@ def detail(reads: Reads, row: Row) -> ConversationDetail:
 def _messages(reads: Reads, conversation_id: str | None) -> list[Row]:
     # The transcript, then what is live and not in it yet.
     order = {"position": False, "seq": False, "turn_idx": False, "timestamp": True}
-    return _all(reads, "conversation_messages", _columns(Message), order, conversation_id)
+    return _all(
+        reads, "conversation_messages", _columns(ConversationMessage), order, conversation_id
+    )
 
 
 def _tool_calls(reads: Reads, conversation_id: str | None) -> list[Row]:

@@ -6,20 +6,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint
 
 from services.conversation_request import NewConversation
 from services.owned import find_conversation
-from services.web.api.arguments import idempotency_key, read, read_body
-from services.web.api.caller import caller
+from services.people import Person
 from services.web.api.conversation_rows import Conversation, ConversationDetail, detail
-from services.web.api.cursor import PageQuery, read_page
+from services.web.api.cursor import Page, PageQuery, read_page
+from services.web.api.declared import declared
 from services.wiring.web import Services
 
 URL = "/api/conversations"
 COLUMNS = ",".join(Conversation.model_fields)
-
-Row = dict[str, Any]
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -30,36 +28,41 @@ def blueprint(services: Services) -> Blueprint:
     def reads(token: str) -> Any:
         return services.database.as_person(token).from_("conversations").select(COLUMNS)
 
+    route = declared(services, "Conversations")
+
     @routes.post("")
-    def start_conversation() -> Response:
-        who = caller(services)
-        wanted = read_body(NewConversation, request)
-        row = conversations.start(who, wanted, idempotency_key(request))
-        started = Conversation.model_validate(row)
-        answer = Response(started.model_dump_json(), 201, content_type="application/json")
-        answer.headers["Location"] = f"{URL}/{started.id}"
-        return answer
+    @route(
+        body=NewConversation,
+        is_idempotent=True,
+        answers={201: Conversation},
+        location=f"{URL}/{{id}}",
+        errors=(409, 502),
+        example={"persona_id": "p0123456789a", "conversation_name": "A first call"},
+    )
+    def start_conversation(person: Person, body: NewConversation, key: str | None) -> Conversation:
+        """Start a conversation; its `conversation_url` is where to join it."""
+        return Conversation.model_validate(conversations.start(person, body, key))
 
     @routes.get("")
-    def list_conversations() -> Row:
-        rows = reads(caller(services).token)
-        query = read(PageQuery, request.args.to_dict(flat=True))
-        return read_page(rows, query, Conversation)
+    @route(query=PageQuery, answers={200: Page[Conversation]})
+    def list_conversations(person: Person, query: PageQuery) -> Page[Conversation]:
+        """List your conversations, newest first; admins see everybody's."""
+        return read_page(reads(person.token), query, Page[Conversation])
 
     @routes.get("/<conversation_id>")
-    def show_conversation(conversation_id: str) -> Row:
-        who = caller(services)
-        row = find_conversation(reads(who.token), conversation_id)
-        shown: ConversationDetail = detail(services.database.as_person(who.token), row)
-        return shown.model_dump(mode="json")
+    @route(answers={200: ConversationDetail}, errors=(404,))
+    def show_conversation(person: Person, conversation_id: str) -> ConversationDetail:
+        """Show a conversation with all that belongs to it; named by our id or the sender's."""
+        row = find_conversation(reads(person.token), conversation_id)
+        return detail(services.database.as_person(person.token), row)
 
     @routes.post("/<conversation_id>/end")
-    def end_conversation(conversation_id: str) -> Row:
-        who = caller(services)
+    @route(answers={200: Conversation}, errors=(404, 409, 502))
+    def end_conversation(person: Person, conversation_id: str) -> Conversation:
+        """End a conversation of yours."""
         # An admin reads every conversation, but ends only their own.
-        row = find_conversation(reads(who.token).eq("user_id", str(who.id)), conversation_id)
+        row = find_conversation(reads(person.token).eq("user_id", str(person.id)), conversation_id)
         conversations.end(row)
-        row = find_conversation(reads(who.token), conversation_id)
-        return Conversation.model_validate(row).model_dump(mode="json")
+        return Conversation.model_validate(find_conversation(reads(person.token), conversation_id))
 
     return routes

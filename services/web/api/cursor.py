@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from services.database import execute
 from services.validation import Moment
+
+Row = TypeVar("Row", bound=BaseModel)
 
 
 class Cursor(BaseModel):
@@ -47,6 +49,20 @@ def read_cursor(value: Any) -> Any:
     return Cursor.read(value) if isinstance(value, str) else value
 
 
+Place = Annotated[
+    Cursor | None,
+    BeforeValidator(read_cursor),
+    WithJsonSchema({"type": "string", "description": "The `next` of the page ahead."}),
+]
+
+
+class Page(BaseModel, Generic[Row]):
+    """A page of a list, newest first; `next` is null on the last."""
+
+    data: list[Row]
+    next: str | None
+
+
 class PageQuery(BaseModel):
     """What may be asked of a list: `before` is the `next` of the page ahead.
 
@@ -56,22 +72,17 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=50, ge=1, le=200)
-    before: Annotated[Cursor | None, BeforeValidator(read_cursor)] = None
+    before: Place = None
 
 
 def read_page(
-    rows: Any, query: PageQuery, model: type[BaseModel], column: str = "created_at"
-) -> dict[str, Any]:
-    """Return a page of rows, newest first by a column of times, as {data, next}.
-
-    `next` is null on the last page.
-    """
+    rows: Any, query: PageQuery, page: type[Page[Row]], column: str = "created_at"
+) -> Page[Row]:
+    """Return a page of rows, newest first by a column of times."""
     if query.before is not None:
         rows = rows.or_(query.before.filter(column))
     rows = rows.order(column, desc=True, nullsfirst=False).order("id", desc=True)
     found = execute(rows.limit(query.limit + 1)).data
     data = found[: query.limit]
-    return {
-        "data": [model.model_validate(row).model_dump(mode="json") for row in data],
-        "next": Cursor.of(data[-1], column) if len(found) > len(data) else None,
-    }
+    following = Cursor.of(data[-1], column) if len(found) > len(data) else None
+    return page.model_validate({"data": data, "next": following})

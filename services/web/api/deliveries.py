@@ -6,23 +6,21 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from flask import Blueprint, request
+from flask import Blueprint
 from pydantic import BaseModel, BeforeValidator, Field
 
 from services.database import execute
 from services.errors import NotFound
 from services.outgoing.endpoint_request import EventType
+from services.people import Person
 from services.validation import Moment
-from services.web.api.arguments import read
-from services.web.api.caller import caller
-from services.web.api.cursor import PageQuery, read_page
+from services.web.api.cursor import Page, PageQuery, read_page
+from services.web.api.declared import declared
 from services.wiring.web import Services
 
 URL = "/api/webhook-endpoints/<uuid:endpoint_id>/deliveries"
 MOST_ATTEMPTS = 1000
 """The newest attempts of a delivery that are shown."""
-
-Shown = dict[str, Any]
 
 
 def _as_sent(value: Any) -> Any:
@@ -33,7 +31,7 @@ def _as_sent(value: Any) -> Any:
 Asked = Annotated[Moment, BeforeValidator(_as_sent)]
 
 
-class Query(PageQuery):
+class DeliveryQuery(PageQuery):
     """What may be asked: times are those of the delivery's making, `until` itself not included."""
 
     state: Literal["waiting", "delivered", "failed"] | None = None
@@ -77,7 +75,7 @@ class Delivery(BaseModel):
     updated_at: datetime
 
 
-class Attempt(BaseModel):
+class DeliveryAttempt(BaseModel):
     """A row of `delivery_attempts`."""
 
     attempt: int
@@ -91,7 +89,7 @@ class Attempt(BaseModel):
 class DeliveryDetail(Delivery):
     """A delivery with its attempts, the first first."""
 
-    attempt_log: list[Attempt]
+    attempt_log: list[DeliveryAttempt]
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -99,26 +97,31 @@ def blueprint(services: Services) -> Blueprint:
     routes = Blueprint("deliveries", __name__, url_prefix=URL)
     endpoints = services.endpoints
 
+    route = declared(services, "Deliveries")
+
     @routes.get("")
-    def list_deliveries(endpoint_id: UUID) -> Shown:
-        person = caller(services)
-        query = read(Query, request.args.to_dict(flat=True))
+    @route(query=DeliveryQuery, answers={200: Page[Delivery]}, errors=(404,))
+    def list_deliveries(person: Person, query: DeliveryQuery, endpoint_id: UUID) -> Page[Delivery]:
+        """List what an endpoint was sent, newest first."""
         endpoints.find(person, str(endpoint_id))
         rows = _deliveries(services.database.as_person(person.token), endpoint_id)
-        return read_page(query.filter(rows), query, Delivery)
+        return read_page(query.filter(rows), query, Page[Delivery])
 
     @routes.get("/<uuid:delivery_id>")
-    def show_delivery(endpoint_id: UUID, delivery_id: UUID) -> Shown:
-        reads = services.database.as_person(caller(services).token)
+    @route(answers={200: DeliveryDetail}, errors=(404,))
+    def show_delivery(person: Person, endpoint_id: UUID, delivery_id: UUID) -> DeliveryDetail:
+        """Show a delivery with its attempts."""
+        reads = services.database.as_person(person.token)
         for row in execute(_deliveries(reads, endpoint_id).eq("id", str(delivery_id))).data:
-            shown = DeliveryDetail.model_validate({**row, "attempt_log": _attempts(reads, row)})
-            return shown.model_dump(mode="json")
+            return DeliveryDetail.model_validate({**row, "attempt_log": _attempts(reads, row)})
         raise NotFound("There is no such delivery to an endpoint of yours.")
 
     @routes.post("/<uuid:delivery_id>/resend")
-    def resend_delivery(endpoint_id: UUID, delivery_id: UUID) -> tuple[Shown, int]:
-        row = endpoints.resend(caller(services), str(endpoint_id), str(delivery_id))
-        return Delivery.model_validate(row).model_dump(mode="json"), 202
+    @route(answers={202: Delivery}, errors=(404, 409))
+    def resend_delivery(person: Person, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
+        """Send a delivery again."""
+        row = endpoints.resend(person, str(endpoint_id), str(delivery_id))
+        return Delivery.model_validate(row)
 
     return routes
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, request
+from flask import Blueprint
 from pydantic import BaseModel
 
 from services.database import execute
@@ -17,16 +16,14 @@ from services.outgoing.endpoint_request import (
     Rotation,
     SampleWanted,
 )
-from services.web.api.arguments import read, read_body, read_optional
-from services.web.api.caller import caller
-from services.web.api.cursor import PageQuery, read_page
+from services.people import Person
+from services.web.api.cursor import Page, PageQuery, read_page
+from services.web.api.declared import declared
 from services.web.api.deliveries import Delivery
 from services.wiring.web import Services
 
 URL = "/api/webhook-endpoints"
 LATELY = timedelta(days=1)
-
-Shown = dict[str, Any]
 
 
 class Endpoint(BaseModel):
@@ -53,7 +50,7 @@ class Endpoint(BaseModel):
     updated_at: datetime
 
 
-class Health(BaseModel):
+class EndpointHealth(BaseModel):
     """How an endpoint has done: attempts of the last day, and the last of all that are kept."""
 
     endpoint_id: UUID
@@ -63,13 +60,19 @@ class Health(BaseModel):
     last_failed_at: datetime | None
 
 
-class NewlyMade(Endpoint):
+class EndpointsHealth(BaseModel):
+    """Each endpoint that there is."""
+
+    data: list[EndpointHealth]
+
+
+class EndpointWithSecret(Endpoint):
     """An endpoint with the secret that its deliveries are signed with, shown this once."""
 
     secret: str
 
 
-class Rotated(BaseModel):
+class RotatedSecret(BaseModel):
     """The new secret, shown this once, and until when the older ones sign beside it."""
 
     secret: str
@@ -87,66 +90,96 @@ def blueprint(services: Services) -> Blueprint:
     routes = Blueprint("endpoints", __name__, url_prefix=URL)
     endpoints = services.endpoints
 
+    route = declared(services, "Endpoints")
+
     @routes.post("")
-    def create_endpoint() -> Response:
-        person = caller(services)
-        row = endpoints.create(person, read_body(NewEndpoint, request))
-        made = NewlyMade.model_validate(row)
-        answer = Response(made.model_dump_json(), 201, content_type="application/json")
-        answer.headers["Location"] = f"{URL}/{made.id}"
-        return answer
+    @route(
+        body=NewEndpoint,
+        answers={201: EndpointWithSecret},
+        location=f"{URL}/{{id}}",
+        errors=(409,),
+        example={
+            "url": "https://hooks.example.test/convohooks",
+            "event_types": ["message.created", "call.completed"],
+        },
+    )
+    def create_endpoint(person: Person, body: NewEndpoint) -> EndpointWithSecret:
+        """Make an endpoint; the answer has its secret, shown this once."""
+        return EndpointWithSecret.model_validate(endpoints.create(person, body))
 
     @routes.get("")
-    def list_endpoints() -> Shown:
-        reads = services.database.as_person(caller(services).token)
-        query = read(PageQuery, request.args.to_dict(flat=True))
-        return read_page(reads.from_("webhook_endpoints").select("*"), query, Endpoint)
+    @route(query=PageQuery, answers={200: Page[Endpoint]})
+    def list_endpoints(person: Person, query: PageQuery) -> Page[Endpoint]:
+        """List your endpoints, newest first; admins see everybody's."""
+        reads = services.database.as_person(person.token)
+        return read_page(reads.from_("webhook_endpoints").select("*"), query, Page[Endpoint])
 
     @routes.get("/health")
-    def show_health() -> Shown:
-        reads = services.database.as_person(caller(services).token)
+    @route(answers={200: EndpointsHealth})
+    def show_endpoints_health(person: Person) -> EndpointsHealth:
+        """Tell of each of your endpoints how it has done lately; a person may have 200."""
+        reads = services.database.as_person(person.token)
         since = (datetime.now(UTC) - LATELY).isoformat()
         found = execute(reads.rpc("endpoint_health", {"since": since})).data
-        return {"data": [Health.model_validate(row).model_dump(mode="json") for row in found]}
+        return EndpointsHealth.model_validate({"data": found})
 
     @routes.get("/<uuid:endpoint_id>")
-    def show_endpoint(endpoint_id: UUID) -> Shown:
-        return _shown(endpoints.find(caller(services), str(endpoint_id)))
+    @route(answers={200: Endpoint}, errors=(404,))
+    def show_endpoint(person: Person, endpoint_id: UUID) -> Endpoint:
+        """Show an endpoint."""
+        return Endpoint.model_validate(endpoints.find(person, str(endpoint_id)))
 
     @routes.patch("/<uuid:endpoint_id>")
-    def change_endpoint(endpoint_id: UUID) -> Shown:
-        person = caller(services)
-        change = read_body(EndpointChange, request)
-        return _shown(endpoints.change(person, str(endpoint_id), change))
+    @route(
+        body=EndpointChange,
+        answers={200: Endpoint},
+        errors=(404, 409),
+        example={"disabled": False, "rate_per_minute": 60},
+    )
+    def change_endpoint(person: Person, body: EndpointChange, endpoint_id: UUID) -> Endpoint:
+        """Change those fields of an endpoint that are sent."""
+        return Endpoint.model_validate(endpoints.change(person, str(endpoint_id), body))
 
     @routes.delete("/<uuid:endpoint_id>")
-    def delete_endpoint(endpoint_id: UUID) -> tuple[str, int]:
-        endpoints.delete(caller(services), str(endpoint_id))
-        return "", 204
+    @route(answers={204: None}, errors=(404,))
+    def delete_endpoint(person: Person, endpoint_id: UUID) -> None:
+        """Remove an endpoint with its log."""
+        endpoints.delete(person, str(endpoint_id))
 
     @routes.post("/<uuid:endpoint_id>/rotate-secret")
-    def rotate_secret(endpoint_id: UUID) -> Shown:
-        person = caller(services)
-        wanted = read_optional(Rotation, request)
-        row = endpoints.rotate(person, str(endpoint_id), wanted.overlap_seconds)
-        return Rotated.model_validate(row).model_dump(mode="json")
+    @route(
+        body=Rotation,
+        is_optional=True,
+        answers={200: RotatedSecret},
+        errors=(404, 409),
+        example={"overlap_seconds": 3600},
+    )
+    def rotate_secret(person: Person, body: Rotation, endpoint_id: UUID) -> RotatedSecret:
+        """Give an endpoint a new secret, shown this once; older ones sign beside it for a time."""
+        row = endpoints.rotate(person, str(endpoint_id), body.overlap_seconds)
+        return RotatedSecret.model_validate(row)
 
     @routes.post("/<uuid:endpoint_id>/test")
-    def test_endpoint(endpoint_id: UUID) -> tuple[Shown, int]:
-        person = caller(services)
-        wanted = read_optional(SampleWanted, request)
-        row = endpoints.test(person, str(endpoint_id), wanted.event_type)
-        return Delivery.model_validate(row).model_dump(mode="json"), 202
+    @route(
+        body=SampleWanted,
+        is_optional=True,
+        answers={202: Delivery},
+        errors=(404, 409),
+        example={"event_type": "call.completed"},
+    )
+    def test_endpoint(person: Person, body: SampleWanted, endpoint_id: UUID) -> Delivery:
+        """Send a made-up event to an endpoint."""
+        return Delivery.model_validate(endpoints.test(person, str(endpoint_id), body.event_type))
 
     @routes.post("/<uuid:endpoint_id>/resend-failed")
-    def resend_failed(endpoint_id: UUID) -> tuple[Shown, int]:
-        person = caller(services)
-        wanted = read_body(ResendFailed, request)
-        resent = endpoints.resend_failed(person, str(endpoint_id), wanted.since)
-        return Resent(resent=resent).model_dump(), 202
+    @route(
+        body=ResendFailed,
+        answers={202: Resent},
+        errors=(404, 409),
+        example={"since": "2026-03-01T00:00:00Z"},
+    )
+    def resend_failed(person: Person, body: ResendFailed, endpoint_id: UUID) -> Resent:
+        """Send again what has failed since a time."""
+        return Resent(resent=endpoints.resend_failed(person, str(endpoint_id), body.since))
 
     return routes
-
-
-def _shown(row: dict[str, Any]) -> Shown:
-    return Endpoint.model_validate(row).model_dump(mode="json")

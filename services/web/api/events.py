@@ -7,20 +7,19 @@ own token has shown them to be an admin.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from flask import Blueprint, request
-from pydantic import BaseModel, Field
+from flask import Blueprint
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.database import Database
 from services.errors import NotFound
-from services.inbox import EventFilter, EventSummary, StoredEvent
+from services.inbox import EventFilter, EventSummary, State, StoredEvent
 from services.providers.tavus_relay import RELAY
 from services.retelling import Retellings
-from services.validation import parse_object
-from services.web.api.arguments import read
-from services.web.api.caller import admin
+from services.web.api.declared import declared
+from services.web.openapi.schemas import without_null
 from services.wiring.web import Services
 
 SEARCHED = 20_000
@@ -32,6 +31,19 @@ class EventQuery(EventFilter):
 
     limit: int = Field(default=50, ge=1, le=200)
     before: int | None = Field(default=None, ge=1, lt=2**63)
+
+
+class EventsToReplay(EventFilter):
+    """Which events are to be processed again: dead ones, unless it names another state or "all"."""
+
+    model_config = ConfigDict(json_schema_extra=without_null)
+
+    state: State | Literal["all"] = "dead"  # type: ignore[assignment]  # one more word
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the filter as the SQL functions take it."""
+        told = super().as_json()
+        return {name: value for name, value in told.items() if value != "all" or name != "state"}
 
 
 class EventPage(BaseModel):
@@ -71,52 +83,52 @@ def blueprint(services: Services) -> Blueprint:
     database = services.database
     retellings = Retellings(events=services.webhooks.events, providers=(*services.providers, RELAY))
 
-    @routes.before_request
-    def require_admin() -> None:
-        if request.method != "OPTIONS":
-            admin(services)
+    route = declared(services, "Events", "admin")
 
     @routes.get("")
-    def list_events() -> dict[str, object]:
-        query = read(EventQuery, request.args.to_dict(flat=True))
-        return _page(database, query).model_dump(mode="json")
+    @route(query=EventQuery, answers={200: EventPage})
+    def list_events(query: EventQuery) -> EventPage:
+        """List what came in, newest first."""
+        return _page(database, query)
 
     @routes.get("/<uuid:event_id>")
-    def show_event(event_id: UUID) -> dict[str, object]:
+    @route(answers={200: ShownEvent}, errors=(404,))
+    def show_event(event_id: UUID) -> ShownEvent:
+        """Show an event: what was received, what it does, what went wrong."""
         row = database.show_event(event_id)
         if row is None:
             raise NotFound("There is no such event.")
         retelling = retellings.of(row)
         told = StoredEvent.read(row).model_dump()
-        shown = ShownEvent(**told, effects=retelling.effects, effects_error=retelling.error)
-        return shown.model_dump(mode="json")
+        return ShownEvent(**told, effects=retelling.effects, effects_error=retelling.error)
 
     @routes.post("/<uuid:event_id>/replay")
-    def replay_event(event_id: UUID) -> dict[str, object]:
+    @route(answers={200: Replayed}, errors=(404,))
+    def replay_event(event_id: UUID) -> Replayed:
+        """Let a worker process an event again."""
         replayed = database.replay_events({"id": str(event_id)})
         if not replayed:
             raise NotFound("There is no such event, or a worker has it in hand.")
-        return Replayed(replayed=replayed).model_dump()
+        return Replayed(replayed=replayed)
 
     @routes.post("/replay")
-    def replay_events() -> dict[str, object]:
-        wanted = _to_replay(request.get_data())
-        return Replayed(replayed=database.replay_events(wanted.as_json())).model_dump()
+    @route(
+        body=EventsToReplay,
+        is_optional=True,
+        answers={200: Replayed},
+        example={"source": "tavus", "since": "2026-03-01T00:00:00Z"},
+    )
+    def replay_events(body: EventsToReplay) -> Replayed:
+        """Let workers process events again; dead ones, unless another state is named."""
+        return Replayed(replayed=database.replay_events(body.as_json()))
 
     @routes.delete("")
-    def purge_events() -> dict[str, object]:
-        wanted = read(EventFilter, request.args.to_dict(flat=True))
-        return Purged(purged=database.purge_events(wanted.as_json())).model_dump()
+    @route(query=EventFilter, answers={200: Purged})
+    def purge_events(query: EventFilter) -> Purged:
+        """Remove dead events for good."""
+        return Purged(purged=database.purge_events(query.as_json()))
 
     return routes
-
-
-def _to_replay(body: bytes) -> EventFilter:
-    """Return which events: dead ones, unless a body names another state, or "all" of them."""
-    told = {"state": "dead", **parse_object(body or b"{}")}
-    if told["state"] == "all":
-        del told["state"]
-    return read(EventFilter, told)
 
 
 def _page(database: Database, query: EventQuery) -> EventPage:

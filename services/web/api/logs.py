@@ -5,21 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.inbox import EventSummary, State
 from services.telemetry.statistics import percentile_ms, success_rate, sum_buckets
 from services.validation import Sought
-from services.web.api.arguments import read
-from services.web.api.caller import admin
+from services.web.api.declared import declared
 from services.wiring.web import Services
 
 MOST_HOURS = 24 * 90
 FAILED = ("failed", "dead")
 
 
-class Query(BaseModel):
+class LogQuery(BaseModel):
     """Which events; `before` is the `next` of the page ahead."""
 
     model_config = ConfigDict(extra="forbid")
@@ -31,13 +30,13 @@ class Query(BaseModel):
     before: int | None = Field(default=None, ge=1, lt=2**63)
 
 
-class Log(EventSummary):
+class LoggedEvent(EventSummary):
     """An event; `success` as long as it has not failed."""
 
     success: bool
 
 
-class Metrics(BaseModel):
+class CallMetrics(BaseModel):
     """What was counted of the calls, whatever state is asked for.
 
     `received` were answered with 200; of them `failed` did not take effect at once and
@@ -61,7 +60,7 @@ class CommonError(BaseModel):
     last_at: datetime
 
 
-class Summary(BaseModel):
+class LogSummary(BaseModel):
     """`total_events` are the calls that brought something new; the rate is of all calls."""
 
     total_events: int
@@ -72,9 +71,9 @@ class Summary(BaseModel):
 class Logs(BaseModel):
     """A page of events, newest first; `next` is null on the last."""
 
-    logs: list[Log]
-    metrics: Metrics
-    summary: Summary
+    logs: list[LoggedEvent]
+    metrics: CallMetrics
+    summary: LogSummary
     next: int | None
 
 
@@ -82,10 +81,12 @@ def blueprint(services: Services) -> Blueprint:
     """Return the route, which is for admins."""
     routes = Blueprint("logs", __name__)
 
+    route = declared(services, "Operations", "admin")
+
     @routes.get("/api/webhooks/logs")
-    def logs() -> dict[str, object]:
-        admin(services)
-        query = read(Query, request.args.to_dict(flat=True))
+    @route(query=LogQuery, answers={200: Logs})
+    def list_logs(query: LogQuery) -> Logs:
+        """Tell what came in lately, how much of it, and what went wrong most often."""
         since = (datetime.now(UTC) - timedelta(hours=query.hours)).isoformat()
         rows = _events(services, query, since)
         page = [_log(row) for row in rows[: query.limit]]
@@ -97,12 +98,12 @@ def blueprint(services: Services) -> Blueprint:
             metrics=_metrics(summary["counts"]),
             summary=_summary(summary),
             next=page[-1].seq if len(rows) > query.limit else None,
-        ).model_dump(mode="json")
+        )
 
     return routes
 
 
-def _events(services: Services, query: Query, since: str) -> list[dict[str, Any]]:
+def _events(services: Services, query: LogQuery, since: str) -> list[dict[str, Any]]:
     wanted = {
         "wanted_source": query.source,
         "wanted_state": query.state,
@@ -113,18 +114,18 @@ def _events(services: Services, query: Query, since: str) -> list[dict[str, Any]
     return list(services.database.call("list_logs", wanted))
 
 
-def _log(row: dict[str, Any]) -> Log:
-    return Log.model_validate({**row, "success": row["state"] not in FAILED})
+def _log(row: dict[str, Any]) -> LoggedEvent:
+    return LoggedEvent.model_validate({**row, "success": row["state"] not in FAILED})
 
 
-def _metrics(counts: list[dict[str, Any]]) -> Metrics:
+def _metrics(counts: list[dict[str, Any]]) -> CallMetrics:
     received, failed, duplicates, waiting = (
         _sum(counts, *names)
         for names in (["received"], ["failed"], ["duplicates"], ["deferred", "spooled"])
     )
     buckets = sum_buckets(row["buckets"] for row in counts)
     seconds = _sum(counts, "seconds")
-    return Metrics(
+    return CallMetrics(
         received=int(received),
         processed=int(received - failed - duplicates - waiting),
         failed=int(failed),
@@ -135,11 +136,11 @@ def _metrics(counts: list[dict[str, Any]]) -> Metrics:
     )
 
 
-def _summary(told: dict[str, Any]) -> Summary:
+def _summary(told: dict[str, Any]) -> LogSummary:
     counts = told["counts"]
     refused = _sum(counts, "rejected", "unavailable")
     received, failed = _sum(counts, "received"), _sum(counts, "failed")
-    return Summary(
+    return LogSummary(
         total_events=int(received - _sum(counts, "duplicates")),
         success_rate=success_rate(int(received + refused), int(failed + refused)),
         common_errors=told["errors"],

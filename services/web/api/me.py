@@ -7,7 +7,8 @@ from uuid import UUID
 from flask import Blueprint
 from pydantic import BaseModel
 
-from services.web.api.caller import caller
+from services.people import Person
+from services.web.api.declared import declared
 from services.wiring.web import Services
 
 
@@ -24,16 +25,17 @@ def blueprint(services: Services) -> Blueprint:
     """Return the route; it wants a person's token."""
     routes = Blueprint("me", __name__)
 
+    route = declared(services, "You")
+
     @routes.get("/api/me")
-    def who_am_i() -> dict[str, object]:
-        person = caller(services)
-        is_admin = services.database.is_admin(person.token, person.id)
-        me = Me(
+    @route(answers={200: Me})
+    def who_am_i(person: Person) -> Me:
+        """Tell whom your token speaks for."""
+        return Me(
             id=person.id,
             email=person.email,
-            is_admin=is_admin,
+            is_admin=services.database.is_admin(person.token, person.id),
             is_anonymous=person.is_anonymous,
         )
-        return me.model_dump(mode="json")
 
     return routes

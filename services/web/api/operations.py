@@ -9,13 +9,13 @@ from flask import Blueprint
 from pydantic import BaseModel
 
 from services.telemetry.realtime import Load, load_of
-from services.web.api.caller import admin
+from services.web.api.declared import declared
 from services.wiring.web import Services
 
 MOST_INCIDENTS = 20
 
 
-class Inbox(BaseModel):
+class InboxCounts(BaseModel):
     """Events by state, 100,000 counted at most; how long the longest due one has waited."""
 
     received: int
@@ -25,7 +25,7 @@ class Inbox(BaseModel):
     oldest_due_seconds: float | None
 
 
-class Deliveries(BaseModel):
+class DeliveryCounts(BaseModel):
     """What is to be sent, 100,000 counted at most."""
 
     waiting: int
@@ -58,8 +58,8 @@ class Incident(BaseModel):
 class Operations(BaseModel):
     """The whole."""
 
-    database: Inbox
-    deliveries: Deliveries
+    database: InboxCounts
+    deliveries: DeliveryCounts
     processes: list[Process]
     realtime: Load
     incidents: list[Incident]
@@ -69,14 +69,17 @@ def blueprint(services: Services) -> Blueprint:
     """Return the route, which is for admins."""
     routes = Blueprint("operations", __name__)
 
+    route = declared(services, "Operations", "admin")
+
     @routes.get("/api/operations")
-    def operations() -> dict[str, object]:
-        admin(services)
+    @route(answers={200: Operations})
+    def show_operations() -> Operations:
+        """Tell how the service, its workers and what they work on are at this moment."""
         told = services.database.call("operations", {})
         incidents = services.database.call("list_incidents", {"most": MOST_INCIDENTS})
         limit = services.settings.realtime_changes_per_second
         return Operations.model_validate(
             {**told, "realtime": load_of(told["realtime"], limit), "incidents": incidents}
-        ).model_dump(mode="json")
+        )
 
     return routes

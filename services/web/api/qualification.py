@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, request
+from flask import Blueprint
 from pydantic import BaseModel
 
+from services.people import Person
 from services.validation import Sought
-from services.web.api.arguments import read
-from services.web.api.caller import caller
-from services.web.api.cursor import PageQuery, read_page
+from services.web.api.cursor import Page, PageQuery, read_page
+from services.web.api.declared import declared
 from services.wiring.web import Services
 
 COLUMNS = (
@@ -21,7 +21,7 @@ COLUMNS = (
 )
 
 
-class Query(PageQuery):
+class QualificationQuery(PageQuery):
     """What may be asked."""
 
     conversation_id: Sought | None = None
@@ -48,14 +48,16 @@ def blueprint(services: Services) -> Blueprint:
     """Return the route."""
     routes = Blueprint("qualification", __name__)
 
+    route = declared(services, "Conversations")
+
     @routes.get("/api/qualification-data")
-    def qualification_data() -> dict[str, object]:
-        person = caller(services)
-        query = read(Query, request.args.to_dict(flat=True))
+    @route(query=QualificationQuery, answers={200: Page[Qualification]})
+    def list_qualification_data(person: Person, query: QualificationQuery) -> Page[Qualification]:
+        """List what your conversations found out, newest first; admins see everybody's."""
         reads = services.database.as_person(person.token).from_("qualification_data")
         rows = reads.select(COLUMNS)
         if query.conversation_id is not None:
             rows = rows.eq("conversation_id", query.conversation_id)
-        return read_page(rows, query, Qualification, "received_at")
+        return read_page(rows, query, Page[Qualification], "received_at")
 
     return routes

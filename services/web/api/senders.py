@@ -15,7 +15,7 @@ from services.provider import Call, Provider
 from services.providers.tavus import TAVUS
 from services.settings import Settings
 from services.telemetry.statistics import percentile_ms, success_rate, sum_buckets
-from services.web.api.caller import admin
+from services.web.api.declared import declared
 from services.wiring.web import Services
 
 COUNTS = (
@@ -61,9 +61,12 @@ def blueprint(services: Services) -> Blueprint:
     """Return the route, which is for admins."""
     routes = Blueprint("senders", __name__)
 
+    route = declared(services, "Operations", "admin")
+
     @routes.get("/api/webhooks/senders")
-    def senders() -> dict[str, object]:
-        admin(services)
+    @route(answers={200: Senders})
+    def list_senders() -> Senders:
+        """Tell who may send, whether they can, and how they have done today."""
         rows = services.database.call(
             "webhook_senders",
             {
@@ -76,7 +79,7 @@ def blueprint(services: Services) -> Blueprint:
             _sender(sender, by_source[sender.name], services.settings)
             for sender in services.providers
         ]
-        return Senders(data=data).model_dump(mode="json")
+        return Senders(data=data)
 
     return routes
 

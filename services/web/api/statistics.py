@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from flask import Blueprint, request
+from flask import Blueprint
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from services.database import execute
@@ -21,8 +21,7 @@ from services.telemetry.statistics import (
     sum_buckets,
 )
 from services.telemetry.tally import SECONDS
-from services.web.api.arguments import read
-from services.web.api.caller import caller
+from services.web.api.declared import declared
 from services.wiring.web import Services
 
 
@@ -30,7 +29,7 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
-class Query(BaseModel):
+class StatisticsQuery(BaseModel):
     """How far back."""
 
     model_config = ConfigDict(extra="forbid")
@@ -59,7 +58,7 @@ class DeliverySeries(BaseModel):
     p95_ms: list[float | None]
 
 
-class Totals(BaseModel):
+class StatisticsTotals(BaseModel):
     """The sums, and the times of all calls."""
 
     received: int
@@ -82,7 +81,7 @@ class Statistics(BaseModel):
     sources: dict[str, SourceSeries]
     retries: list[int]
     deliveries: DeliverySeries
-    totals: Totals
+    totals: StatisticsTotals
     is_admin: bool
 
 
@@ -90,15 +89,17 @@ def blueprint(services: Services) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("statistics", __name__, url_prefix="/api/webhooks")
 
+    route = declared(services, "Operations")
+
     @routes.get("/statistics")
-    def statistics() -> dict[str, object]:
-        person = caller(services)
-        query = read(Query, request.args.to_dict(flat=True))
+    @route(query=StatisticsQuery, answers={200: Statistics})
+    def show_statistics(person: Person, query: StatisticsQuery) -> Statistics:
+        """Tell what happened over time: everything to admins, to others what is theirs."""
         now = datetime.now(UTC)
         span = Span.ending(now, query.hours)
         is_admin = services.database.is_admin(person.token, person.id)
         counted = _counted(services, span, None if is_admin else person)
-        return _statistics(counted, span, now, is_admin=is_admin).model_dump(mode="json")
+        return _statistics(counted, span, now, is_admin=is_admin)
 
     return routes
 
@@ -159,11 +160,11 @@ def _totals(
     sources: dict[str, SourceSeries],
     deliveries: DeliverySeries,
     retries: list[int],
-) -> Totals:
+) -> StatisticsTotals:
     received = sum(sum(source.received) for source in sources.values())
     failed = sum(sum(source.failed) for source in sources.values())
     buckets = sum_buckets(buckets_of(row) for row in calls)
-    return Totals(
+    return StatisticsTotals(
         received=received,
         failed=failed,
         success_rate=success_rate(received, failed),
