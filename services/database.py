@@ -262,6 +262,14 @@ class Database:
         """Return the schema's version, the tables that Realtime carries, and the time there."""
         return cast(dict[str, Any], self.call("describe_schema", {}))
 
+    def protocol(self) -> str:
+        """Return what is spoken on a connection to Supabase, such as HTTP/1.1."""
+        try:
+            url = f"{self._settings.supabase_url}/auth/v1/health"
+            return self._http.get(url).http_version
+        except httpx.TransportError as error:
+            raise Unavailable(f"Supabase cannot be reached ({type(error).__name__}).") from error
+
     def check_readiness(self) -> None:
         """Commit a row. Raises Unavailable or DatabaseRefused when that cannot be done."""
         self.call("check_readiness", {})

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "cfcd265385a3"
+SCHEMA_VERSION = "20261121000000-00874b03b59c"

@@ -86,7 +86,7 @@ def explain(error: ValidationError) -> str:
     return " ".join(
         f"{'.'.join(map(str, problem['loc'])) or 'The payload'}:"
         f" {problem['msg'].removeprefix('Value error, ')}."
-        for problem in error.errors(include_input=False, include_url=False, include_context=False)
+        for problem in error.errors()
     )
 
 

@@ -136,13 +136,14 @@ class Writer:
     def _commit(self, batch: list[_Waiting]) -> None:
         try:
             results = self._breaker.call(lambda: self._receive_patiently(batch))
+            answered = list(zip(batch, results, strict=True))
         except DatabaseRefused as error:
             self._commit_apart(batch, error)
         except Exception as error:  # whatever it is, nobody may be left waiting
             for waiting in batch:
                 waiting.finish(error=error)
         else:
-            for waiting, result in zip(batch, results, strict=True):
+            for waiting, result in answered:
                 waiting.finish(result)
 
     def _receive_patiently(self, batch: list[_Waiting]) -> list[Result]:

@@ -17,6 +17,7 @@ from services.web import errors, request_id, webhooks
 from services.wiring.web import wire
 from services.writer import Writer
 from tests.providers.tavus_samples import Rows
+from tests.secrecy.known import KNOWN
 
 TOKEN = "static-token-for-tests"
 EVENT_ID = "5f0c8a52-6d6f-4a35-9d3b-0c6a2f4b7e11"
@@ -29,15 +30,15 @@ Receive = Callable[[Rows_], list[dict[str, Any]]]
 
 def settings_of(**environment: str) -> Settings:
     """Return settings with these beside the ones that every service needs."""
-    return load_settings(
-        {
-            "SUPABASE_URL": "https://project.example.test",
-            "SUPABASE_SECRET_KEY": "sb_secret_of_the_tests",
-            "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_of_the_tests",
-            "TAVUS_WEBHOOK_TOKEN": TOKEN,
-            **environment,
-        }
-    )
+    told = {
+        "SUPABASE_URL": "https://project.example.test",
+        "SUPABASE_SECRET_KEY": "sb_secret_of_the_tests",
+        "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_of_the_tests",
+        "TAVUS_WEBHOOK_TOKEN": TOKEN,
+        **environment,
+    }
+    KNOWN.note(told)
+    return load_settings(told)
 
 
 def store(batch: Rows_) -> list[dict[str, Any]]:

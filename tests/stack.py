@@ -1,14 +1,16 @@
-"""A local Supabase for a run of the tests, apart from that of `make dev`.
+"""A local Supabase for a run of the tests, apart from that of `make dev`; or one that is named.
 
 The fixtures are imported by conftest.py: `stack` for the whole run, `db` for one test.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -21,8 +23,13 @@ from services.local.ports import HOST, free_port
 from services.local.stack import LocalStack, discard, local_stack, watched
 from services.local.state import State, remove_tree
 from services.local.supervisor import Supervisor
+from tests import project
+from tests.secrecy import net
+from tests.secrecy.known import KNOWN
 
 TESTS = checkout.STATE / "tests"
+MEASURED = "COVERAGE_PROCESS_CONFIG"
+"""Set by coverage.py; a process says what it has covered when it ends by itself."""
 
 
 @dataclass(slots=True)
@@ -49,28 +56,43 @@ class Service:
 
     def kill(self) -> None:
         """End the service with all its workers at once, as a test does that is through with it."""
-        state = self.supervisor.state
-        processes.kill(processes.leftovers(state, None, [self.name]))
+        if MEASURED not in os.environ:
+            state = self.supervisor.state
+            processes.kill(processes.leftovers(state, None, [self.name]))
         self.supervisor.stop()
 
 
 @pytest.fixture(name="stack", scope="session")
 def _stack() -> Iterator[LocalStack]:
-    """A stack of this run's own, gone afterwards however the run ends."""
+    """A stack of this run's own, gone afterwards however the run ends; or the project named."""
     state = State(TESTS / secrets.token_hex(4))
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with local_stack(state, unused_backend(), pause=never) as stack, watched(stack):
+        with _running(state) as stack:
             yield stack
+            net.check(stack)
     finally:
         discard(state)
         remove_tree(state.folder)
         signal.signal(signal.SIGTERM, previous)
 
 
+@contextmanager
+def _running(state: State) -> Iterator[LocalStack]:
+    if project.is_asked_for():
+        try:
+            with project.project(state) as named:
+                yield named
+        except project.Refused as refused:
+            pytest.exit(str(refused), returncode=pytest.ExitCode.USAGE_ERROR)
+    else:
+        with local_stack(state, unused_backend(), pause=never) as stack, watched(stack):
+            yield stack
+
+
 @pytest.fixture(name="db")
 def _db(stack: LocalStack) -> Iterator[psycopg.Connection]:
-    """A superuser's connection to the stack's database; every statement commits."""
+    """The owner's connection to the stack's database; every statement commits."""
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         yield connection
 
@@ -80,6 +102,7 @@ def start_service(stack: LocalStack, **env: str) -> Service:
 
     Returns when GET /health answers; raises LocalStackError with the log's end when it does not.
     """
+    KNOWN.note(env)
     port = free_port()
     name = f"service-{port}"
     part = replace(application.service({**stack.env(), **env}, port), name=name, after=())

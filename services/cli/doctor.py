@@ -10,7 +10,7 @@ import typer
 from services.cli.output import print_json, print_table, progress, styled
 from services.cli.send import provider_named
 from services.diagnosis import Diagnosis, diagnose, read_capture
-from services.doctor import examine
+from services.doctor import Target, examine
 from services.doctor.finding import State
 from services.settings import load_settings, raw_settings
 
@@ -19,10 +19,10 @@ STYLES: dict[State, str] = {
 }  # fmt: skip
 
 
-def run(as_json: bool) -> int:
+def run(as_json: bool, target: Target = "any") -> int:
     """Print every finding; return 1 when something does not work, else 0."""
     with progress("Looking"):
-        findings = examine()
+        findings = examine(target)
     is_well = all(finding.state != "fail" for finding in findings)
     if as_json:
         print_json({"ok": is_well, "findings": [asdict(finding) for finding in findings]})

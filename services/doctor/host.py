@@ -18,7 +18,7 @@ from services.providers import PROVIDERS
 from services.reach.public_url import is_loopback
 from services.wiring.parts import wire_spool
 
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (to recognise it)
 SPOOL, ROOM, ROWS = "spool", "spool room", "spool rows"
 
 

@@ -34,19 +34,27 @@ class Patient:
     schema: Schema | ConvohooksError
     backlog: Mapping[str, Any] | ConvohooksError
     operations: Mapping[str, Any] | ConvohooksError | None = None
+    access: Mapping[str, Any] | ConvohooksError | None = None
+    protocol: str | ConvohooksError | None = None
 
 
-def meet(settings: Settings, texts: Mapping[str, str]) -> Patient:
-    """Ask Supabase what the checks want to know of it."""
+def meet(settings: Settings, texts: Mapping[str, str], *, is_hosted: bool = False) -> Patient:
+    """Ask Supabase what the checks want to know of it; of a hosted one there is more to know."""
     database = Database(settings)
     try:
         schema = _answer(lambda: _schema(database))
         told = (schema, schema) if isinstance(schema, ConvohooksError) else _state_of(database)
+        return Patient(
+            settings=settings,
+            texts=texts,
+            schema=schema,
+            backlog=told[0],
+            operations=told[1],
+            access=_answer(lambda: _access(database)) if is_hosted else None,
+            protocol=_answer(database.protocol) if is_hosted else None,
+        )
     finally:
         database.close()
-    return Patient(
-        settings=settings, texts=texts, schema=schema, backlog=told[0], operations=told[1]
-    )
 
 
 def _answer(ask: Callable[[], Answer]) -> Answer | ConvohooksError:
@@ -64,6 +72,11 @@ def _state_of(
 
 def _operations(database: Database) -> dict[str, Any]:
     told: dict[str, Any] = database.call("operations", {})
+    return told
+
+
+def _access(database: Database) -> dict[str, Any]:
+    told: dict[str, Any] = database.call("describe_access", {})
     return told
 
 

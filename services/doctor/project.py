@@ -78,10 +78,19 @@ def check_schema(patient: Patient) -> Finding | None:
         return fail("schema", "it is not there, or older than this check", PUSH)
     if isinstance(answer, ConvohooksError):
         return None
-    if answer.version != SCHEMA_VERSION:
-        seen = f"the database has {answer.version}, the code is for {SCHEMA_VERSION}"
-        return fail("schema", seen, PUSH)
-    return ok("schema", f"{answer.version}, as the code wants it")
+    if answer.version == SCHEMA_VERSION:
+        return ok("schema", f"{answer.version}, as the code wants it")
+    seen = f"the database has {answer.version}, the code is for {SCHEMA_VERSION}"
+    if _migration(answer.version) > _migration(SCHEMA_VERSION):
+        # A release's migrations leave to the code before it what that needs.
+        return warn("schema", f"{seen}, which is older", "Deploy the code of that version.")
+    return fail("schema", seen, PUSH)
+
+
+def _migration(version: str | None) -> int:
+    """Return the number of the newest migration of a schema; 0 where it has no such name."""
+    number = (version or "").partition("-")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 def check_realtime(patient: Patient) -> Finding | None:

@@ -8,7 +8,7 @@ from services.errors import ConvohooksError
 from services.telemetry.realtime import NEAR, load_of
 
 NAME = "realtime load"
-MEND = "See docs/realtime.md: show fewer events (REALTIME_EVENTS), or broadcast from the database."
+MEND = "Show fewer events (REALTIME_EVENTS: docs/realtime.md), or broadcast: docs/broadcast.md."
 
 
 def check_load(patient: Patient) -> Finding | None:

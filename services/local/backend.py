@@ -23,6 +23,8 @@ class Backend:
     publishable_key: str
     secret_key: str
     realtime_delay_ms: int = 0
+    project: Path = checkout.ROOT
+    """The folder whose supabase/migrations it has."""
 
     @property
     def url(self) -> str:
@@ -73,7 +75,7 @@ def _push(backend: Backend) -> Part:
     return Part(
         name="push",
         command=(str(toolchain.supabase_cli()), "db", "push", f"--remote={remote}", "--yes"),
-        cwd=checkout.ROOT,
+        cwd=backend.project,
         env=toolchain.node_environ(),
         after=("bootstrap",),
         once=True,

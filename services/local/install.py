@@ -43,7 +43,7 @@ def _version() -> str:
 
 def _make_venv() -> None:
     pip = [str(PYTHON), "-m", "pip", "--version"]
-    if PYTHON.exists() and subprocess.run(pip, capture_output=True).returncode == 0:  # noqa: S603
+    if PYTHON.exists() and subprocess.run(pip, capture_output=True).returncode == 0:  # noqa: S603 (our own)
         return
     try:
         venv.create(VENV, with_pip=True, clear=True)
@@ -55,7 +55,7 @@ def _make_venv() -> None:
 
 def _pip(*arguments: str) -> int:
     command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # noqa: S603
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # noqa: S603 (our own)
     lines = list(_shown(process))
     code = process.wait()
     if code != 0:

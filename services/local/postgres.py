@@ -174,7 +174,7 @@ def _account() -> Account | None:
 
 
 def _shared_folder() -> Path:
-    return Path("/var/tmp") / f"convohooks-{sha256(str(checkout.ROOT).encode()).hexdigest()[:12]}"  # noqa: S108
+    return Path("/var/tmp") / f"convohooks-{sha256(str(checkout.ROOT).encode()).hexdigest()[:12]}"  # noqa: S108 (whose it is, is checked)
 
 
 def _make_own_folder(folder: Path) -> None:

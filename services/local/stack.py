@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from services.local import checkout, postgres, processes, schema, toolchain
+from services.local import migration, postgres, processes, schema, toolchain
 from services.local.backend import Backend, bootstrap, parts
 from services.local.parts import Part
 from services.local.ports import require_free
@@ -82,7 +82,8 @@ class LocalStack:
         """Bring the database up to sql/ as it is now; return whether it was behind."""
         marker = self.cluster.home / "schema"
         is_new = not self.is_seeded()
-        return schema.follow(self.database_url, checkout.MIGRATIONS, marker, is_new=is_new)
+        files = migration.HERE.open_files()
+        return schema.follow(self.database_url, files, marker, is_new=is_new)
 
     def is_seeded(self) -> bool:
         """Whether the demo's rows have been put into this database."""

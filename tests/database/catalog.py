@@ -17,7 +17,9 @@ SECTIONS = {
         where c.relnamespace::regnamespace::text = any(ours()) and c.relkind not in ('i', 't')
     """,
     "columns": """
-        select concat_ws(' ', c.oid::regclass, a.attnum, a.attname,
+        select concat_ws(' ', c.oid::regclass,
+            -- A column that is gone has left a number behind.
+            row_number() over (partition by c.oid order by a.attnum), a.attname,
             format_type(a.atttypid, a.atttypmod), case when a.attnotnull then 'not null' end,
             a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid),
             col_description(c.oid, a.attnum))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 from psycopg import sql
@@ -28,27 +29,27 @@ def copy_of(template_url: str, name: str) -> Iterator[str]:
             server.execute(sql.SQL("drop database {} with (force)").format(target))
 
 
-def apply_sources(url: str) -> None:
+def apply_sources(url: str, sources: Path = SOURCES) -> None:
     """Run sql/*.sql in the order of their names."""
     with psycopg.connect(url) as connection:
-        for file in sorted(SOURCES.glob("*.sql")):
+        for file in sorted(sources.glob("*.sql")):
             connection.execute(file.read_bytes())
 
 
-def push(url: str) -> str:
+def push(url: str, folder: Path = checkout.ROOT) -> str:
     """Run `supabase db push` and return what it printed; raises AssertionError when it fails."""
-    done = supabase("db", "push", f"--remote={url}?sslmode=disable", "--yes")
+    done = supabase("db", "push", f"--remote={url}?sslmode=disable", "--yes", folder=folder)
     printed = f"{done.stdout}\n{done.stderr}"
 
     assert done.returncode == 0, printed
     return printed
 
 
-def supabase(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the Supabase CLI in the checkout."""
+def supabase(*arguments: str, folder: Path = checkout.ROOT) -> subprocess.CompletedProcess[str]:
+    """Run the Supabase CLI in the checkout, or in another."""
     return subprocess.run(
         [str(toolchain.supabase_cli()), *arguments],
-        cwd=checkout.ROOT,
+        cwd=folder,
         env=toolchain.node_environ(),
         capture_output=True,
         text=True,

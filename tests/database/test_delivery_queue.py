@@ -37,6 +37,15 @@ def _endpoint(db: psycopg.Connection, owner: str) -> str:
     return make_endpoint(db, owner)
 
 
+def put_off_all_but(db: psycopg.Connection, *endpoints: str) -> None:
+    """Leave nothing due but what is these endpoints'."""
+    db.execute(
+        "update private.delivery_queue set next_attempt_at = 'infinity'"
+        " where endpoint_id <> all(%s::uuid[])",
+        [list(endpoints)],
+    )
+
+
 def places(db: psycopg.Connection, endpoint: str, **limits: Any) -> int:
     """Claim and finish at once; return how many could be claimed."""
     claimed = claim(db, endpoint, **limits)
@@ -276,11 +285,7 @@ def test_scarce_places_are_shared(db: psycopg.Connection, owner: str) -> None:
     busy, quiet = make_endpoint(db, owner), make_endpoint(db, owner)
     send(db, owner, busy, 10)
     send(db, owner, quiet, 1)
-    db.execute(
-        "update private.delivery_queue set next_attempt_at = 'infinity'"
-        " where endpoint_id <> all(%s::uuid[])",
-        [[busy, quiet]],
-    )
+    put_off_all_but(db, busy, quiet)
 
     answer = call(db, "claim_deliveries", str(uuid.uuid4()), 4, 4, 45.0, 100, 10)
 
@@ -314,11 +319,7 @@ def test_endpoints_that_can_get_nothing_hide_nobody(db: psycopg.Connection, owne
     quiet = make_endpoint(db, owner)
     send(db, owner, quiet)
     others = [*full, quiet]
-    db.execute(
-        "update private.delivery_queue set next_attempt_at = 'infinity'"
-        " where endpoint_id <> all(%s::uuid[])",
-        [others],
-    )
+    put_off_all_but(db, *others)
     db.execute("update private.endpoint_state set blocked_until = '-infinity'")
     db.execute(
         "update private.endpoint_state set last_claimed_at = now() where endpoint_id = %s", [quiet]
@@ -601,6 +602,11 @@ def test_disabled_endpoints_of_a_dead_worker_keep_nobody_waiting(
     other = new_owner(db)
     healthy = make_endpoint(db, other)
     send(db, other, healthy)
+    put_off_all_but(db, *theirs, healthy)
+    db.execute(
+        "update private.endpoint_state set last_claimed_at = now() where endpoint_id = %s",
+        [healthy],
+    )
 
     found = [claim(db, healthy, most=4, most_risky=4) for _ in range(2)]
 
@@ -670,3 +676,74 @@ def test_old_deliveries_are_pruned_with_their_payloads(
         )
         == []
     )
+
+
+def test_endpoints_whose_rate_is_used_up_take_no_turns(db: psycopg.Connection, owner: str) -> None:
+    used_up = [make_endpoint(db, owner, rate_per_minute=1) for _ in range(4)]
+    for each in used_up:
+        send(db, owner, each, 2)
+        finish(db, *claim(db, each))
+    free = make_endpoint(db, owner)
+    send(db, owner, free, 6)
+    put_off_all_but(db, *used_up, free)
+
+    found = [claim(db, free, most=1) for _ in range(10)]
+
+    # Each of the others is looked at once.
+    assert sum(map(len, found)) == 6
+
+
+def test_one_that_fails_for_long_but_seldom_is_not_disabled(
+    db: psycopg.Connection, owner: str, endpoint: str
+) -> None:
+    send(db, owner, endpoint, 10)
+    claimed = claim(db, endpoint, concurrency=20)
+    finish(db, *claimed[:8], **LAST, disable_after=3600)
+    advance(db, endpoint, 3601)
+
+    [ninth] = finish(db, claimed[8], **LAST, disable_after=3600)
+    [tenth] = finish(db, claimed[9], **LAST, disable_after=3600)
+
+    assert (ninth["disabled"], tenth["disabled"]) == (None, "failing")
+
+
+def test_what_failed_after_its_endpoint_was_disabled_goes_out_when_it_is_enabled(
+    db: psycopg.Connection, owner: str, endpoint: str
+) -> None:
+    send(db, owner, endpoint)
+    claimed = claim(db, endpoint)
+    call(db, "change_endpoint", owner, endpoint, {"disabled": True})
+    finish(db, *claimed, **{**FAILED, "retry_seconds": 600})
+
+    call(db, "change_endpoint", owner, endpoint, {"disabled": False})
+
+    assert len(claim(db, endpoint)) == 1
+
+
+def test_endpoints_that_hang_hide_nobody(db: psycopg.Connection, owner: str) -> None:
+    hanging = [make_endpoint(db, owner) for _ in range(4)]
+    healthy = make_endpoint(db, owner)
+    for each in (*hanging, healthy):
+        send(db, owner, each)
+    put_off_all_but(db, *hanging, healthy)
+    db.execute(
+        "update private.endpoint_state set is_suspect = endpoint_id = any(%s::uuid[]),"
+        " last_claimed_at = case when endpoint_id = %s then now() else '-infinity' end",
+        [hanging, healthy],
+    )
+
+    assert len(claim(db, healthy, most=4, most_risky=1)) == 1
+
+
+def test_endpoints_with_nothing_due_hide_nobody(db: psycopg.Connection, owner: str) -> None:
+    waiting = [make_endpoint(db, owner) for _ in range(4)]
+    other = make_endpoint(db, owner)
+    for each in (*waiting, other):
+        send(db, owner, each)
+        advance(db, each, 0 if each == other else -600)
+    put_off_all_but(db, *waiting, other)
+    db.execute(
+        "update private.endpoint_state set last_claimed_at = now() where endpoint_id = %s", [other]
+    )
+
+    assert len(claim(db, other, most=4)) == 1

@@ -1,4 +1,4 @@
-"""docs/realtime.md: its SQL broadcasts events, and loses none where that fails."""
+"""docs/realtime.md and broadcast.md: their SQL tells of events, and loses none where it fails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.database.events import event, make_conversation, receive, rows
 from tests.database.personas import acting, appoint, sign_up
 from tests.database.schema import apply_sources
 
-PAGE = (checkout.ROOT / "docs" / "realtime.md").read_text()
+PAGES = [checkout.ROOT / "docs" / name for name in ("realtime.md", "broadcast.md")]
+PAGE = "".join(page.read_text() for page in PAGES)
 BLOCKS = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 STAND_IN = """
 create schema realtime;

@@ -31,7 +31,7 @@ def _url(stack: LocalStack) -> str:
 @pytest.fixture(name="follow")
 def _follow(url: str, migration: Path, tmp_path: Path) -> Follow:
     def follow(*, is_new: bool = False) -> bool:
-        return schema.follow(url, migration.parent, tmp_path / "marker", is_new=is_new)
+        return schema.follow(url, [migration], tmp_path / "marker", is_new=is_new)
 
     return follow
 

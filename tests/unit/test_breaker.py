@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.breaker import Breaker
 from services.database import DatabaseRefused
@@ -160,3 +161,51 @@ def test_lookups_wait_until_it_is_closed(breaker: Breaker, clock: Clock) -> None
     breaker.check_turn()
     with pytest.raises(Unavailable):
         breaker.check()
+
+
+def test_whoever_wants_to_know_is_told_when_it_opens_and_closes(clock: Clock) -> None:
+    told: list[str] = []
+    breaker = Breaker(failures=2, seconds=7, clock=clock, name="Tavus", changed=told.append)
+
+    with capture_logs() as logs:
+        breaker.call(Calls())
+        miss(breaker, 2)
+        clock.now += 7
+        breaker.call(Calls())
+        breaker.call(Calls())
+
+    assert told == ["open", "closed"]
+    assert logs == [
+        {"event": "circuit open", "to": "Tavus", "seconds": 7, "log_level": "warning"},
+        {"event": "circuit closed", "to": "Tavus", "log_level": "info"},
+    ]
+
+
+def test_the_refusal_names_who_does_not_answer(clock: Clock) -> None:
+    named = Breaker(failures=1, clock=clock, name="Tavus")
+    unnamed = Breaker(failures=1, clock=clock)
+    miss(named)
+    miss(unnamed)
+
+    for breaker, name in ((named, "Tavus"), (unnamed, "Supabase")):
+        with pytest.raises(Unavailable) as refused:
+            breaker.check_turn()
+        sentence = f"{name} has not answered for a while; it is tried again soon."
+        assert refused.value.detail == sentence
+
+
+def test_work_aside_opens_no_closed_circuit_and_counts_in_an_open_one(
+    breaker: Breaker, clock: Clock
+) -> None:
+    for _ in range(5):
+        with pytest.raises(Unavailable, match="gone"):
+            breaker.call_aside(Calls(Unavailable("gone")))
+    assert breaker.call_aside(Calls()) == "answer"
+    assert breaker.state == "closed"
+
+    miss(breaker, 3)
+    with pytest.raises(Unavailable, match="tried again soon"):
+        breaker.call_aside(Calls())
+    clock.now += 60
+    assert breaker.call_aside(Calls()) == "answer"
+    assert breaker.state == "closed"

@@ -41,6 +41,7 @@ CALLS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("persona", "push"): (),
     ("reconcile",): (),
     ("replay",): ("--all",),
+    ("reseal",): (),
     ("send",): ("tavus", "all"),
     ("spool", "discard"): ("1", "--yes"),
     ("spool", "list"): (),

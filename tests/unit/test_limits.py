@@ -182,8 +182,13 @@ class Shaky(MemoryCounters):
     is_away = True
     asked = 0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
         self.asked += 1
+        self.names.append(key)
         if self.is_away:
             raise StorageError(ConnectionError("refused"))
         return super().incr(key, expiry, amount)
@@ -241,3 +246,33 @@ def test_unknown_option_is_named_at_start_without_the_password(options: str) -> 
         counters(f"redis://:hush@127.0.0.1:6379/0{options}")
 
     assert "hush" not in str(raised.value)
+
+
+def test_refusals_say_what_there_was_too_much_of() -> None:
+    counted = limits(counters("memory://"), failures=1, events=1)
+    for _ in range(2):
+        failed, admitted = counted.fail("192.0.2.1"), counted.admit("tavus")
+
+    assert failed is not None
+    assert failed.detail == "Too many calls from this address were not authentic."
+    assert admitted is not None
+    assert admitted.detail == (
+        "tavus sends more events a minute than it may; send this one again later."
+    )
+    with pytest.raises(TooManyRequests) as refused:
+        list(map(Limit(counters("memory://"), 1).spend, ["One a minute."] * 2))
+    assert refused.value.detail == "One a minute."
+
+
+def test_processes_of_two_versions_count_under_the_same_names() -> None:
+    """While a new version is rolled out, both are there."""
+    shaky = Shaky()
+    shaky.is_away = False
+    counted = limits(shaky)
+
+    counted.fail("2001:db8::1")
+    counted.admit("tavus")
+
+    assert shaky.names == [
+        "limits/failures/2001:db8::/64/3/1/minute", "limits/events/tavus/3/1/minute"
+    ]  # fmt: skip

@@ -23,3 +23,9 @@ def test_jitter_is_a_fifth_either_way(chance: float) -> None:
 
 def test_nothing_failed_is_nothing_to_wait_for() -> None:
     assert next_wait(0) is None
+
+
+def test_chance_takes_from_the_wait_and_adds_to_it() -> None:
+    waits = [next_wait(3, chance=lambda at=at: at) for at in (0.0, 0.5, 0.75)]
+
+    assert waits == pytest.approx([3.2, 4.0, 4.4])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -108,3 +109,20 @@ def test_now_counts_where_the_answer_tells_no_time() -> None:
     told = {"retry-after": "Sun, 01 Mar 2026 10:02:00 GMT"}
 
     assert asked_wait(told, NOW + timedelta(seconds=60)) == 60
+
+
+def test_a_schedule_may_be_of_parts_of_a_second() -> None:
+    assert next_wait(1, [0.5], chance=lambda: 0.0) == 0.5
+
+
+def test_a_time_is_taken_with_its_zone_and_for_utc_without_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        for told in ("Sun, 01 Mar 2026 11:02:00 +0100", "Sun Mar  1 10:02:00 2026"):
+            assert asked_wait({"retry-after": told}, NOW) == 120
+    finally:
+        monkeypatch.undo()
+        time.tzset()

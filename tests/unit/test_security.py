@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -91,3 +93,54 @@ def test_token_speaks_for_its_row_and_no_other() -> None:
 @given(st.none() | ANY_TEXT, st.none() | ANY_TEXT)
 def test_no_query_makes_it_raise(ref: str | None, token: str | None) -> None:
     assert security.conversation_ref(ref, token, ["key"]) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds", "signatures"),
+    [
+        ("t=123,v1=aa", "123", ("aa",)),
+        ("v1=aa,t=123,v1=bb,v0=cc", "123", ("aa", "bb")),
+        ("t=123456789012,v1=a=b", "123456789012", ("a=b",)),
+        ("t=1234567890123,v1=aa", None, ("aa",)),
+        ("t=123,t=123,v1=aa", None, ("aa",)),
+        ("v1=aa", None, ("aa",)),
+        ("t=,v1=aa", None, ("aa",)),
+        ("t=-1,v1=aa", None, ("aa",)),
+        ("t=\u0661\u0662,v1=aa", None, ("aa",)),
+        ("t=\u00b2", None, ()),
+        ("T=123,V1=aa", None, ()),
+        ("t,v1", None, ("",)),
+        ("", None, ()),
+    ],
+)
+def test_stamped_header_is_read_as_it_stands(
+    header: str, seconds: str | None, signatures: tuple[str, ...]
+) -> None:
+    assert security.stamped_signatures(header) == (seconds, signatures)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_recent"), [(-301, False), (-300, True), (300, True), (301, False)]
+)
+def test_a_time_is_recent_up_to_the_tolerance_to_either_side(seconds: int, is_recent: bool) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    told = str(int(now.timestamp()) + seconds)
+
+    assert security.is_recent(told, now, 300) is is_recent
+
+
+def test_sha256_is_the_published_one() -> None:
+    assert security.sha256_hex(b"abc").startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_every_secret_is_compared_whichever_fits() -> None:
+    """Who fits the first must not be told apart by the time it takes."""
+    compared = []
+
+    def secrets() -> Iterator[str]:
+        for secret in ("right", "wrong"):
+            compared.append(secret)
+            yield secret
+
+    assert security.equals_any("right", secrets())
+    assert compared == ["right", "wrong"]

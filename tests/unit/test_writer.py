@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -193,3 +194,152 @@ def test_defect_in_the_commit_leaves_nobody_waiting(database: FakeDatabase) -> N
         writer.submit({"n": 1}, 1)
     database.answer = lambda batch: [{"outcome": "new"} for _ in batch]
     assert writer.submit({"n": 2}, 1) == {"outcome": "new"}
+
+
+def test_rows_of_a_caller_are_tried_once_while_supabase_is_away(database: FakeDatabase) -> None:
+    def away(batch: Sequence[Row]) -> list[dict[str, Any]]:
+        raise Unavailable("gone")
+
+    database.answer = away
+    database.may_commit.set()
+    writer = Writer(database.receive_events, breaker=Breaker(failures=9))
+
+    answers = writer.commit([{"n": 1}, {"n": 2}])
+
+    assert [str(answer) for answer in answers] == ["gone", "gone"]
+    assert all(isinstance(answer, Unavailable) for answer in answers)
+    assert database.batches == [[1, 2]]
+    assert not writer.is_reachable()
+
+
+def test_of_two_rows_the_one_that_is_refused_alone_is_kept_without_its_effects(
+    database: FakeDatabase,
+) -> None:
+    stored: list[Row] = []
+
+    def refuse_the_poison(batch: Sequence[Row]) -> list[dict[str, Any]]:
+        if any(row["n"] == 1 and "effects" in row for row in batch):
+            raise DatabaseRefused("22P02 bad")
+        stored.extend(batch)
+        return [{"outcome": "new"} for _ in batch]
+
+    database.answer = refuse_the_poison
+    database.may_commit.set()
+    rows = [{"n": n, "effects": {}, "projections": [], "state": "processed"} for n in range(2)]
+
+    Writer(database.receive_events).commit(rows)
+
+    assert stored == [rows[0], {"n": 1, "state": "failed", "error": "22P02 bad"}]
+
+
+def test_row_that_is_refused_without_effects_is_to_be_sent_again(database: FakeDatabase) -> None:
+    def refuse(batch: Sequence[Row]) -> list[dict[str, Any]]:
+        raise DatabaseRefused("22P02 bad")
+
+    database.answer = refuse
+    database.may_commit.set()
+
+    [answer] = Writer(database.receive_events).commit([{"n": 1}])
+
+    assert isinstance(answer, Unavailable)
+    assert answer.detail == "The event could not be stored; send it again."
+    assert database.batches == [[1]]
+
+
+def test_request_that_gave_up_is_told_to_send_it_again(database: FakeDatabase) -> None:
+    writer = Writer(database.receive_events, patience=0.05)
+
+    with pytest.raises(Unavailable) as refused:
+        writer.submit({"n": 1}, 1)
+    database.may_commit.set()
+
+    assert refused.value.detail == "The event was not committed in time; send it again."
+
+
+def test_batch_is_as_large_as_allowed_and_no_larger(database: FakeDatabase) -> None:
+    writer = Writer(database.receive_events)
+    with ThreadPoolExecutor(10) as pool:
+        fill_flights(pool, writer, database)
+        futures = []
+        for n in range(3):
+            futures += submit_all(pool, writer, range(n, n + 1), size=MAX_BYTES // 2)
+            queued(writer, n + 1)
+        database.may_commit.set()
+        for future in futures:
+            future.result()
+
+    assert sorted(database.batches[2:]) == [[0, 1], [2]]
+
+
+def test_pauses_between_tries_double_up_to_a_second(database: FakeDatabase) -> None:
+    now, pauses = 0.0, []
+
+    def away(batch: Sequence[Row]) -> list[dict[str, Any]]:
+        raise Unavailable("gone")
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        pauses.append(seconds)
+
+    database.answer = away
+    database.may_commit.set()
+    writer = Writer(database.receive_events, patience=5.0, clock=lambda: now, sleep=sleep)
+
+    with pytest.raises(Unavailable, match="gone"):
+        writer.submit({"n": 1}, 1)
+
+    # The next one would end behind the deadline.
+    assert pauses == pytest.approx([0.05, 0.1, 0.2, 0.4, 0.8, 1, 1, 1])
+
+
+def test_too_few_answers_leave_nobody_waiting_and_the_writer_at_work(
+    database: FakeDatabase,
+) -> None:
+    database.answer = lambda batch: [{"outcome": "new"}][len(batch) == 1 :]
+    database.may_commit.set()
+    writer = Writer(database.receive_events)
+
+    assert [type(answer) for answer in writer.commit([{"n": 1}, {"n": 2}])] == [ValueError] * 2
+    for n in range(3):
+        with pytest.raises(ValueError, match="shorter"):
+            writer.submit({"n": n}, 1)
+    database.answer = lambda batch: [{"outcome": "new"} for _ in batch]
+    assert writer.submit({"n": 4}, 1) == {"outcome": "new"}
+
+
+def test_threads_are_two_and_hold_no_process_up(database: FakeDatabase) -> None:
+    database.may_commit.set()
+    writer = Writer(database.receive_events)
+    for n in range(3):
+        writer.submit({"n": n}, 1)
+
+    committers = [(thread.name, thread.daemon) for thread in writer._committers]
+    assert committers == [("committer", True)] * 2
+
+
+class FakeTracing:
+    """Remembers the spans; a request is in the span of its number."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[str, list[str | None], dict[str, Any]]] = []
+
+    def here(self) -> str:
+        return "here"
+
+    @contextmanager
+    def span(self, name: str, *, links: Sequence[str | None], **facts: Any) -> Iterator[None]:
+        self.spans.append((name, list(links), facts))
+        yield
+
+
+def test_a_commits_span_is_linked_to_those_of_its_events(
+    database: FakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracing = FakeTracing()
+    monkeypatch.setattr("services.writer.tracing", tracing)
+    database.may_commit.set()
+
+    Writer(database.receive_events).commit([{"n": 1}, {"n": 2}])
+
+    assert tracing.spans == [("commit", ["here", "here"], {"events": 2})]

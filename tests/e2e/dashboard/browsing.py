@@ -14,7 +14,14 @@ from tests.e2e.visitor import IN_TIME, Visitor
 
 SCREENSHOTS = checkout.ROOT / ".convohooks" / "screenshots"
 DESK = {"width": 1280, "height": 860}
+OFTEN = 15
+"""Seconds within which every page looks again by itself."""
 PHONE = {"width": 360, "height": 760}
+# Of what holds axe tells much more, which takes longer to hand over than to find out.
+VIOLATIONS = """rules => axe.run(document, {
+  runOnly: { type: "tag", values: rules },
+  resultTypes: ["violations"],
+}).then(({ violations }) => violations)"""
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
 
@@ -38,6 +45,10 @@ class Operator(Visitor):
         # Where the button was may be a row now, which would be one that is read.
         self.page.mouse.move(0, 0)
         return self
+
+    def let_pass(self, seconds: float = OFTEN) -> None:
+        """Let time go by at once on a page that was opened with a clock."""
+        self.page.clock.fast_forward(1000 * seconds)
 
     def expect_problem(self, part: str) -> Operator:
         """Say that the console will tell of something, such as an answer 404."""
@@ -90,10 +101,8 @@ def barriers(page: Page) -> list[str]:
     """Return what axe finds wrong with a page."""
     if not page.evaluate("'axe' in window"):
         page.evaluate((node_modules() / "axe-core" / "axe.min.js").read_text())
-    told = page.evaluate(
-        "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", list(RULES)
-    )
+    told = page.evaluate(VIOLATIONS, list(RULES))
     return [
         f"{rule['id']}: {json.dumps([node['html'][:160] for node in rule['nodes'][:4]])}"
-        for rule in told["violations"]
+        for rule in told
     ]

@@ -23,6 +23,7 @@ expect.set_options(timeout=IN_TIME)
 def _dashboard(browser: Browser, live_url: str, stack: LocalStack) -> Iterator[Dashboard]:
     """Open an address of the dashboard as somebody, or as nobody yet.
 
+    With a clock the test may let time pass, for what the page does every so often.
     At the end none of them may have met an error or asked another host for anything.
     """
     contexts: list[BrowserContext] = []
@@ -33,10 +34,13 @@ def _dashboard(browser: Browser, live_url: str, stack: LocalStack) -> Iterator[D
         path: str = "/dashboard",
         *,
         url: str = live_url,
+        has_clock: bool = False,
         **options: Any,
     ) -> Operator:
         contexts.append(browser.new_context(**{"viewport": DESK, **options}))
         operators.append(Operator(contexts[-1], url))
+        if has_clock:
+            operators[-1].page.clock.install()
         if account is None:
             return operators[-1].open(path)
         return operators[-1].enter(account, path)

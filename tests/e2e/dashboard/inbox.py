@@ -54,20 +54,23 @@ def let_fail(
 
 def store_dead(db: psycopg.Connection, conversation: str, count: int, error: str = "Down") -> None:
     """Store dead events that a worker can handle, each with a speech of its own."""
-    for number in range(count):
-        payload = utterance(conversation, f"dead line {number}")
-        db.execute(
+    events = [
+        (
+            f"{conversation}:{secrets.token_hex(6)}",
+            conversation,
+            json.dumps(utterance(conversation, f"dead line {number}")).encode(),
+            secrets.token_hex(32),
+            error,
+        )
+        for number in range(count)
+    ]
+    with db.transaction(), db.cursor() as cursor:
+        cursor.executemany(
             "insert into private.webhook_inbox (source, event_key, event_type, conversation_id,"
             " body, body_sha256, state, attempts, last_error, headers)"
             " values ('tavus', %s, 'conversation.utterance', %s, %s, %s, 'dead', 6, %s,"
             """ '{"content-type": "application/json"}')""",
-            [
-                f"{conversation}:{secrets.token_hex(6)}",
-                conversation,
-                json.dumps(payload).encode(),
-                secrets.token_hex(32),
-                error,
-            ],
+            events,
         )
 
 

@@ -161,11 +161,12 @@ def test_older_dead_letters_are_not_new(
 ) -> None:
     conversation = create_conversation(db, None)
     store_dead(db, conversation, 70)
-    operator = dashboard(admin, of(conversation))
+    operator = dashboard(admin, of(conversation), has_clock=True)
     expect(operator.row(conversation)).to_have_count(50)
     operator.page.get_by_role("checkbox", name="Select all shown").check()
 
     store_dead(db, conversation, 1)
+    operator.let_pass()
 
     new = operator.page.get_by_role("button", name=re.compile("new$"))
     expect(new).to_have_text("1 new", timeout=20_000)
@@ -211,10 +212,11 @@ def test_new_dead_letter_waits_while_some_are_chosen(
 ) -> None:
     conversation = create_conversation(db, None)
     store_dead(db, conversation, 1)
-    operator = dashboard(admin, of(conversation))
+    operator = dashboard(admin, of(conversation), has_clock=True)
     operator.page.get_by_role("checkbox", name="Select conversation.utterance").check()
 
     store_dead(db, conversation, 1)
+    operator.let_pass()
 
     expect(operator.page.get_by_role("button", name="1 new")).to_be_visible(timeout=20_000)
     expect(operator.row(conversation)).to_have_count(1)

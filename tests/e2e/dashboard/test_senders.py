@@ -82,11 +82,12 @@ def test_who_is_not_set_up_is_told_how(
 def test_new_counts_are_seen_without_reload(
     dashboard: Dashboard, admin: Account, url: str, counted: None, db: psycopg.Connection
 ) -> None:
-    operator = dashboard(admin, PATH, url=url)
+    operator = dashboard(admin, PATH, url=url, has_clock=True)
     received = operator.row("/api/tavus").locator("td").nth(3)
     expect(received).to_contain_text("1,200", timeout=IN_TIME)
 
     db.execute("update private.webhook_minutes set received = 1300 where source = 'tavus'")
+    operator.let_pass()
 
     expect(received).to_contain_text("1,300", timeout=20_000)
 
