@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "20261121000000-00874b03b59c"
+SCHEMA_VERSION = "20261121000000-c34a8b35da55"

@@ -101,7 +101,14 @@ declare
     transcript_won boolean := false;
     conversation public.conversations;
     record jsonb;
+    unknown text;
 begin
+    -- Newer code than this schema: the event fails and is tried again, rather than half applied.
+    select string_agg(told.name, ', ') into unknown from jsonb_object_keys(p_effects) as told (name)
+    where told.name not in ('records', 'messages', 'transcript', 'tool_call', 'completion', 'conversation', 'feedback');
+    if unknown is not null then
+        raise exception 'This schema does not know the effects %: it is older than the code', unknown;
+    end if;
     for record in select * from jsonb_array_elements(p_effects -> 'records') loop
         perform private.apply_record(p_event_key, record);
     end loop;

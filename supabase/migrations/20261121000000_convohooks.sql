@@ -3721,7 +3721,14 @@ declare
     transcript_won boolean := false;
     conversation public.conversations;
     record jsonb;
+    unknown text;
 begin
+    -- Newer code than this schema: the event fails and is tried again, rather than half applied.
+    select string_agg(told.name, ', ') into unknown from jsonb_object_keys(p_effects) as told (name)
+    where told.name not in ('records', 'messages', 'transcript', 'tool_call', 'completion', 'conversation', 'feedback');
+    if unknown is not null then
+        raise exception 'This schema does not know the effects %: it is older than the code', unknown;
+    end if;
     for record in select * from jsonb_array_elements(p_effects -> 'records') loop
         perform private.apply_record(p_event_key, record);
     end loop;
@@ -6020,4 +6027,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is '20261121000000-00874b03b59c';
+comment on function public.describe_schema() is '20261121000000-c34a8b35da55';

@@ -88,6 +88,25 @@ def test_poisoned_event_fails_alone_and_is_kept(db: psycopg.Connection) -> None:
     assert len(attempts) == 1
 
 
+def test_effects_of_newer_code_than_the_schema_fail_and_wait(db: psycopg.Connection) -> None:
+    conversation_id = new_conversation_id()
+    make_conversation(db, conversation_id)
+    newer = {"conversation": {"persona_id": "p1"}, "mood": {"value": "glad"}}
+
+    told = receive(db, event(conversation_id, "a", effects=newer), event(conversation_id, "b"))
+
+    assert [result["outcome"] for result in told] == ["failed", "new"]
+    assert told[0]["error"] == (
+        "This schema does not know the effects mood: it is older than the code"
+    )
+    [row] = rows(
+        db,
+        "select persona_id from public.conversations where conversation_id = %s",
+        conversation_id,
+    )
+    assert row == {"persona_id": None}
+
+
 def test_event_that_cannot_even_be_stored_is_said_to_be_unstored(db: psycopg.Connection) -> None:
     conversation = new_conversation_id()
 
