@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from bench import machine, page, picture, results
+from bench import capacity, machine, page, picture, results
 from bench.ledger import MismatchError
 from bench.load import LoadError, generator
 from bench.plan import FULL, QUICK
@@ -38,6 +38,7 @@ def main() -> int:
         (FOLDER / "results.json").write_text(results.to_json(rows))
         (FOLDER / "results.svg").write_text(picture.to_svg(rows, described))
         page.update(rows, described)
+        capacity.update()
     return 0
 
 
