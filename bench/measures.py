@@ -7,6 +7,8 @@ import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
@@ -70,6 +72,21 @@ def lone_latencies(side: Side, count: int) -> tuple[list[float], list[float]]:
             ours.append(_timed_callback(service, side.here, where, new_body(where)))
             bare.append(_timed_rpc(supabase, batch(side.here, where, new_body(where))))
     return ours, bare
+
+
+def callback_latencies(sides: Sequence[Side], count: int) -> list[list[float]]:
+    """Send so many lone callbacks to each side, in turns; return each side's milliseconds."""
+    took: list[list[float]] = [[] for _ in sides]
+    with ExitStack() as opened:
+        clients = [
+            opened.enter_context(httpx.Client(base_url=side.server.url, timeout=10))
+            for side in sides
+        ]
+        for number in range(count):
+            for side, service, mine in zip(sides, clients, took, strict=True):
+                where = side.here.conversations[number % len(side.here.conversations)]
+                mine.append(_timed_callback(service, side.here, where, new_body(where)))
+    return took
 
 
 def screen_latencies(side: Side, count: int) -> list[float]:

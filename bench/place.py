@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -64,11 +65,12 @@ class Place:
 
 
 @contextmanager
-def place() -> Iterator[Place]:
-    """Run a stack of its own; nothing of it is left afterwards."""
+def place(tree: Path = checkout.ROOT) -> Iterator[Place]:
+    """Run a stack of its own with a tree's schema; nothing of it is left afterwards."""
     state = State(STATES / secrets.token_hex(4))
     try:
-        with local_stack(state, unused_backend(), pause=never) as stack, _connect(stack) as db:
+        backend = replace(unused_backend(), project=tree)
+        with local_stack(state, backend, pause=never) as stack, _connect(stack) as db:
             yield Place(
                 stack=stack,
                 signing_key=secrets.token_urlsafe(32),
@@ -81,14 +83,16 @@ def place() -> Iterator[Place]:
 
 
 @contextmanager
-def server(here: Place, app: str) -> Iterator[Server]:
-    """Run one of the applications behind the same gunicorn, ready when entered."""
+def server(
+    here: Place, app: str, tree: Path = checkout.ROOT, python: str = sys.executable
+) -> Iterator[Server]:
+    """Run one of a tree's applications behind its gunicorn, ready when entered."""
     port = free_port()
     name = f"{app.split(':')[0]}-{port}"
     proofs = {name: here.signing_key for name in ("CALLBACK_SIGNING_KEY", "STRIPE_WEBHOOK_SECRET")}
     env = {**here.stack.env(), **proofs, "WEB_CONCURRENCY": "1"}
-    part = application.service(env, port)
-    part = replace(part, name=name, command=(*part.command[:-1], app))
+    part = application.service(env, port, tree)
+    part = replace(part, name=name, command=(python, *part.command[1:-1], app))
     with _running(here, part) as supervisor:
         yield Server(port=port, supervisor=supervisor, name=name)
 

@@ -106,8 +106,12 @@ def to_json(results: Iterable[Result]) -> str:
 
 def to_text(results: Sequence[Result]) -> str:
     """Return a table for a terminal."""
-    rows = [HEADINGS, *(result.cells() for result in results)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return table([HEADINGS, *(result.cells() for result in results)])
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as lines, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
