@@ -16,7 +16,7 @@ check: install ## Run the static checks (only=NAME for one; the table is checks/
 	@exec .venv/bin/python -m checks $(only)
 
 test: check ## Run the static checks and all tests
-	@exec .venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@exec .venv/bin/python -m tests.again
 
 bench: install ## Measure the service against its goals and write bench/results.* (quick=1: a minute, only prints)
 	@exec .venv/bin/python -m bench $(if $(quick),--quick)
