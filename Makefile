@@ -57,6 +57,10 @@ lock: install ## Write requirements.lock from pyproject.toml
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
 		--output-file requirements.lock pyproject.toml
 
+# What `make dev` runs needs fewer packages than the tests: a first event should not wait for them.
+EXTRAS = local dev
+dev reset: EXTRAS = local
+
 install: ## Install the Python packages when the lock has changed
 	@$(if $(PYTHON),,$(error Python 3.11 or newer is needed; none was found on PATH))
-	@$(PYTHON) services/local/install.py
+	@$(PYTHON) services/local/install.py $(EXTRAS)

@@ -1,4 +1,5 @@
-"""Puts the Python packages of requirements.lock into .venv; run by `make` with any Python >= 3.11.
+"""Puts Python packages into .venv, in the versions of requirements.lock: the service's and those of
+the named extras. Run by `make` with any Python >= 3.11.
 
 It runs before anything is installed, so it uses the standard library alone.
 """
@@ -9,35 +10,39 @@ import hashlib
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / ".installed"
-INPUTS = (ROOT / "requirements.lock", ROOT / "pyproject.toml")
+LOCK = ROOT / "requirements.lock"
 STEPS = ("Collecting ", "Requirement already satisfied")
 
 
-def main() -> int:
+def main(extras: Sequence[str]) -> int:
     """Install what is missing; return pip's exit code when it fails."""
-    if _is_installed():
+    there = _installed()
+    if PYTHON.exists() and {"convohooks", *extras} <= there:
         return 0
     print("Installing the Python packages, once …", flush=True)
     _make_venv()
-    code = _pip("-r", str(INPUTS[0])) or _pip("--no-deps", "--editable", str(ROOT))
+    wanted = sorted(there.union(extras) - {"convohooks"})
+    code = _pip("--constraint", str(LOCK), "--editable", f"{ROOT}[{','.join(wanted)}]")
     if code == 0:
-        STAMP.write_text(_version())
+        STAMP.write_text(" ".join([_version(), "convohooks", *wanted]))
     return code
 
 
-def _is_installed() -> bool:
-    return PYTHON.exists() and STAMP.exists() and STAMP.read_text() == _version()
+def _installed() -> set[str]:
+    """Return which extras are there as the lock has them, `convohooks` for the service itself."""
+    version, _, names = (STAMP.read_text() if STAMP.exists() else "").partition(" ")
+    return set(names.split()) if version == _version() else set()
 
 
 def _version() -> str:
-    content = b"".join(path.read_bytes() for path in INPUTS)
+    content = LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()
     return hashlib.sha256(content + str(ROOT).encode()).hexdigest()
 
 
@@ -64,16 +69,15 @@ def _pip(*arguments: str) -> int:
 
 
 def _shown(process: subprocess.Popen[str]) -> Iterator[str]:
-    """Pass on pip's lines while showing, on a terminal, how far it has come."""
-    expected = sum("==" in line for line in INPUTS[0].read_text().splitlines())
+    """Pass on pip's lines while showing how far it has come."""
     begun = 0
     for line in process.stdout or ():
         step = line.startswith(STEPS)
         begun += step
         if sys.stdout.isatty():
-            print(f"\r  {min(begun, expected)}/{expected} packages", end="", flush=True)
+            print(f"\r  {begun} packages", end="", flush=True)
         elif step and begun % 20 == 0:
-            print(f"  {min(begun, expected)}/{expected} packages", flush=True)
+            print(f"  {begun} packages", flush=True)
         yield line
     if sys.stdout.isatty():
         print("\r" + " " * 40, end="\r", flush=True)
@@ -81,6 +85,6 @@ def _shown(process: subprocess.Popen[str]) -> Iterator[str]:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
