@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -98,20 +98,20 @@ class Database:
         Raises Unavailable when nobody can tell whether that happened (sending the batch again is
         safe), DatabaseRefused when it did not and will not.
         """
-        return cast(list[dict[str, Any]], self.call("receive_events", {"batch": batch}))
+        return list(self.call("receive_events", {"batch": batch}))
 
     def claim_tool_run(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """Claim a call of a tool, or learn why not to run it; raises like `receive_events`."""
-        return cast(dict[str, Any], self.call("claim_tool_run", {"call": call}))
+        return dict(self.call("claim_tool_run", {"call": call}))
 
     def finish_tool_run(self, run: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
         """Store a call's answer and its event; return its receipt, with the answer that counts."""
-        return cast(dict[str, Any], self.call("finish_tool_run", {"run": run, "event": event}))
+        return dict(self.call("finish_tool_run", {"run": run, "event": event}))
 
     def claim_events(self, claim: str, most: int, lease: float) -> list[dict[str, Any]]:
         """Claim due events, `most` at most, for `lease` seconds; raises like `receive_events`."""
         arguments = {"claim": claim, "max_events": most, "lease_seconds": lease}
-        return cast(list[dict[str, Any]], self.call("claim_events", arguments))
+        return list(self.call("claim_events", arguments))
 
     def extend_claim(self, claim: str, lease: float) -> None:
         """Hold on to what a claim still has for another `lease` seconds."""
@@ -120,41 +120,43 @@ class Database:
     def finish_events(self, claim: str, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Apply what handlers made of claimed events, or write down why they failed."""
         arguments = {"claim": claim, "batch": batch}
-        return cast(list[dict[str, Any]], self.call("finish_events", arguments))
+        return list(self.call("finish_events", arguments))
 
     def list_events(
         self, wanted: Mapping[str, Any], before: int | None, most: int
     ) -> list[dict[str, Any]]:
         """Return a page of the inbox, newest first, without bodies."""
         arguments = {"filter": wanted, "before": before, "most": most}
-        return cast(list[dict[str, Any]], self.call("list_events", arguments))
+        return list(self.call("list_events", arguments))
 
     def search_end(
         self, wanted: Mapping[str, Any], before: int | None, most: int
     ) -> dict[str, Any] | None:
         """Return {seq, received_at} of the event at which a search for a text stops, if it does."""
         arguments = {"filter": wanted, "before": before, "most": most}
-        return cast(dict[str, Any] | None, self.call("search_end", arguments))
+        found: dict[str, Any] | None = self.call("search_end", arguments)
+        return found
 
     def show_event(self, event_id: UUID) -> dict[str, Any] | None:
         """Return one event of the inbox with its body (base64) and its failed attempts.
 
         It is named by its id or by that of its row of `processed_webhook_events`.
         """
-        return cast(dict[str, Any] | None, self.call("show_event", {"event_id": str(event_id)}))
+        found: dict[str, Any] | None = self.call("show_event", {"event_id": str(event_id)})
+        return found
 
     def replay_events(self, wanted: Mapping[str, Any]) -> int:
         """Make events due again; return how many."""
-        return cast(int, self.call("replay_events", {"filter": wanted}))
+        return int(self.call("replay_events", {"filter": wanted}))
 
     def purge_events(self, wanted: Mapping[str, Any]) -> int:
         """Delete dead events; return how many."""
-        return cast(int, self.call("purge_events", {"filter": wanted}))
+        return int(self.call("purge_events", {"filter": wanted}))
 
     def prune(self, days: int, dead_days: int, most: int) -> dict[str, int]:
         """Remove what is too old, `most` rows of each kind; return how many of each were."""
         arguments = {"days": days, "dead_days": dead_days, "most": most}
-        return cast(dict[str, int], self.call("prune", arguments))
+        return dict(self.call("prune", arguments))
 
     def begin_conversation(
         self, row: Mapping[str, Any], key: str | None, request_hash: str, patience: float
@@ -167,12 +169,12 @@ class Database:
             "patience_seconds": patience,
         }
         self._check()
-        return cast(dict[str, Any], self.call("begin_conversation", arguments))
+        return dict(self.call("begin_conversation", arguments))
 
     def place_conversation(self, ref: str, conversation_id: str, url: str) -> dict[str, Any]:
         """Tie a row to the sender's conversation, once."""
         arguments = {"ref": ref, "conversation_id": conversation_id, "conversation_url": url}
-        return cast(dict[str, Any], self.call("place_conversation", arguments))
+        return dict(self.call("place_conversation", arguments))
 
     def fail_conversation(self, ref: str, reason: str, look_seconds: float | None) -> None:
         """Mark a row whose conversation never came to be; say when to look for it again."""
@@ -182,7 +184,7 @@ class Database:
     def claim_lost_conversations(self, most: int, lease: float) -> list[dict[str, Any]]:
         """Claim rows whose conversations may run at the sender though nobody was told of them."""
         arguments = {"most": most, "lease_seconds": lease}
-        return cast(list[dict[str, Any]], self.call("claim_lost_conversations", arguments))
+        return list(self.call("claim_lost_conversations", arguments))
 
     def finish_look(self, ref: str, look_seconds: float | None) -> None:
         """Say when to look for a row's conversation again; None for never."""
@@ -199,43 +201,43 @@ class Database:
 
     def claim_reconciliation(self, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
         """Claim a conversation whose end or transcript is missing; None when none is left."""
-        return cast(
-            dict[str, Any] | None, self.call("claim_reconciliation", {"wanted": dict(wanted)})
-        )
+        found: dict[str, Any] | None = self.call("claim_reconciliation", {"wanted": dict(wanted)})
+        return found
 
     def finish_reconciliation(self, look: Mapping[str, Any]) -> str:
         """Write down what came of a look: complete, waiting, given up or lost."""
-        return cast(str, self.call("finish_reconciliation", {"look": dict(look)}))
+        return str(self.call("finish_reconciliation", {"look": dict(look)}))
 
     def claim_recording(self, claim: str, lease: float) -> dict[str, Any] | None:
         """Claim a recording that is to be copied; None when none is due."""
         arguments = {"claim": claim, "lease_seconds": lease}
-        return cast(dict[str, Any] | None, self.call("claim_recording", arguments))
+        found: dict[str, Any] | None = self.call("claim_recording", arguments)
+        return found
 
     def extend_recording(self, claim: str, lease: float) -> bool:
         """Hold on to a claimed recording for another `lease` seconds; return whether it is held."""
-        return cast(bool, self.call("extend_recording", {"claim": claim, "lease_seconds": lease}))
+        return bool(self.call("extend_recording", {"claim": claim, "lease_seconds": lease}))
 
     def finish_recording(self, copy: Mapping[str, Any]) -> str:
         """Write down what came of a copy: copied, waiting, given up or lost."""
-        return cast(str, self.call("finish_recording", {"copy": dict(copy)}))
+        return str(self.call("finish_recording", {"copy": dict(copy)}))
 
     def claim_analyses(self, claim: str, most: int, lease: float) -> list[dict[str, Any]]:
         """Claim transcripts to be read again, `most` at most, for `lease` seconds."""
         arguments = {"claim": claim, "most": most, "lease_seconds": lease}
-        return cast(list[dict[str, Any]], self.call("claim_analyses", arguments))
+        return list(self.call("claim_analyses", arguments))
 
     def finish_analysis(self, claim: str, row_id: str, feedback: Mapping[str, Any]) -> str:
         """Store the feedback on a claimed transcript; return done or lost."""
         arguments = {"claim": claim, "conversation": row_id, "feedback": feedback}
-        return cast(str, self.call("finish_analysis", arguments))
+        return str(self.call("finish_analysis", arguments))
 
     def fail_analysis(self, claim: str, row_id: str, error: str, wait: float | None) -> str:
         """Write down why there is none; return waiting, given_up (without a wait) or lost."""
         arguments = {
             "claim": claim, "conversation": row_id, "error": error, "retry_seconds": wait
         }  # fmt: skip
-        return cast(str, self.call("fail_analysis", arguments))
+        return str(self.call("fail_analysis", arguments))
 
     def is_admin(self, token: str, person_id: UUID) -> bool:
         """Return whether a person is an admin, by what they themselves may read of it."""
@@ -248,19 +250,19 @@ class Database:
 
     def operations(self) -> dict[str, Any]:
         """Return what waits, which processes report, and what Realtime carries."""
-        return cast(dict[str, Any], self.call("operations", {}))
+        return dict(self.call("operations", {}))
 
     def totals(self) -> dict[str, int]:
         """Return the counts of the last 24 hours that `/health` shows."""
-        return cast(dict[str, int], self.call("webhook_totals", {}))
+        return dict(self.call("webhook_totals", {}))
 
     def backlog(self) -> dict[str, Any]:
         """Return how many events wait in which state, and how long the longest due one does."""
-        return cast(dict[str, Any], self.call("inbox_backlog", {}))
+        return dict(self.call("inbox_backlog", {}))
 
     def describe_schema(self) -> dict[str, Any]:
         """Return the schema's version, the tables that Realtime carries, and the time there."""
-        return cast(dict[str, Any], self.call("describe_schema", {}))
+        return dict(self.call("describe_schema", {}))
 
     def protocol(self) -> str:
         """Return what is spoken on a connection to Supabase, such as HTTP/1.1."""
@@ -329,7 +331,7 @@ class Database:
         rows = execute(change.eq("booking_key", booking_key)).data
         if not rows:
             raise DatabaseRefused("The booking is gone.")
-        return cast(dict[str, Any], rows[0])
+        return dict(rows[0])
 
     def as_person(self, token: str) -> SyncPostgrestClient:
         """Return a client whose reads are a person's own: row-level security sees their token."""
@@ -357,7 +359,7 @@ class Database:
             raise Unavailable("Supabase Auth cannot be reached.") from error
         if answer.status_code >= 500:
             raise Unavailable("Supabase Auth cannot answer.")
-        return cast(dict[str, Any], answer.json()) if answer.status_code == 200 else None
+        return dict(answer.json()) if answer.status_code == 200 else None
 
     def call(self, function: str, arguments: Mapping[str, Any]) -> Any:
         """Call a function of ours with the service key; raises like `receive_events`."""
@@ -365,7 +367,7 @@ class Database:
 
     def _read(self, query: Any) -> list[dict[str, Any]]:
         self._check()
-        return cast(list[dict[str, Any]], execute(query).data)
+        return list(execute(query).data)
 
 
 def _require_supabase(response: httpx.Response) -> None:

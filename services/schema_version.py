@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "20261121000000-c34a8b35da55"
+SCHEMA_VERSION = "20261121000000-f7cd23fbd3f8"

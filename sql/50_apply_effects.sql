@@ -105,7 +105,10 @@ declare
 begin
     -- Newer code than this schema: the event fails and is tried again, rather than half applied.
     select string_agg(told.name, ', ') into unknown from jsonb_object_keys(p_effects) as told (name)
-    where told.name not in ('records', 'messages', 'transcript', 'tool_call', 'completion', 'conversation', 'feedback');
+    where told.name not in (
+        'records', 'messages', 'transcript', 'tool_call', 'completion', 'conversation', 'feedback',
+        'projections' -- which the caller writes
+    );
     if unknown is not null then
         raise exception 'This schema does not know the effects %: it is older than the code', unknown;
     end if;

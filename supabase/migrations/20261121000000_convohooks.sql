@@ -3725,7 +3725,10 @@ declare
 begin
     -- Newer code than this schema: the event fails and is tried again, rather than half applied.
     select string_agg(told.name, ', ') into unknown from jsonb_object_keys(p_effects) as told (name)
-    where told.name not in ('records', 'messages', 'transcript', 'tool_call', 'completion', 'conversation', 'feedback');
+    where told.name not in (
+        'records', 'messages', 'transcript', 'tool_call', 'completion', 'conversation', 'feedback',
+        'projections' -- which the caller writes
+    );
     if unknown is not null then
         raise exception 'This schema does not know the effects %: it is older than the code', unknown;
     end if;
@@ -6027,4 +6030,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is '20261121000000-c34a8b35da55';
+comment on function public.describe_schema() is '20261121000000-f7cd23fbd3f8';

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import threading
 
 import psycopg
+import pytest
 
+from services.effects import Effects
 from services.local.stack import LocalStack
 from tests.database.events import event, make_conversation, new_conversation_id, receive, rows
 
@@ -105,6 +108,16 @@ def test_effects_of_newer_code_than_the_schema_fail_and_wait(db: psycopg.Connect
         conversation_id,
     )
     assert row == {"persona_id": None}
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Effects)])
+def test_the_schema_knows_every_effect_of_the_code(name: str, db: psycopg.Connection) -> None:
+    conversation_id = new_conversation_id()
+    make_conversation(db, conversation_id)
+
+    [told] = receive(db, event(conversation_id, name, effects={name: None}))
+
+    assert "does not know" not in told.get("error", "")
 
 
 def test_event_that_cannot_even_be_stored_is_said_to_be_unstored(db: psycopg.Connection) -> None:

@@ -147,6 +147,30 @@ def test_what_we_sign_the_library_lets_in(
     assert validator.validate(f"{base}{target}", form, presented, algorithm)
 
 
+@pytest.mark.parametrize("origin", [BASE, "http://127.0.0.1:8000"])
+def test_what_we_sign_is_the_public_address_without_its_port(origin: str) -> None:
+    call = Call(url=f"{origin}{CALLS}?a=1#here", body=urlencode(FORM).encode(), headers={})
+    signature = RequestValidator(TOKEN).compute_signature(f"{BASE}{CALLS}?a=1", FORM)
+
+    assert TWILIO.sign(call, SETTINGS) == replace(
+        call,
+        headers={
+            "Content-Type": "application/x-www-form-urlencoded",
+            "X-Twilio-Signature": signature,
+        },
+    )
+
+
+def test_what_a_call_says_of_its_body_is_kept() -> None:
+    headers = {"Content-Type": "application/json"}
+    call = Call(url=f"{BASE}{CALLS}?bodySHA256={JSON_HASH}", body=JSON, headers=headers)
+
+    signed_headers = TWILIO.sign(call, SETTINGS).headers
+
+    assert {*signed_headers} == {"Content-Type", "X-Twilio-Signature"}
+    assert signed_headers["Content-Type"] == "application/json"
+
+
 def test_address_is_the_public_one_whatever_a_proxy_makes_of_it() -> None:
     signature = RequestValidator(TOKEN).compute_signature(f"{BASE}{CALLS}?a=%20b", FORM)
     seen = {"Host": "10.0.0.7:8000", "X_Forwarded_Proto": "http", "X_Forwarded_Host": "evil.test"}
@@ -289,6 +313,15 @@ def test_body_of_another_hash_is_refused() -> None:
     assert is_let_in(call)
     assert not is_let_in(replace(call, body=JSON.replace(b"true", b"false")))
     assert not is_let_in(replace(call, body=b""))
+    with pytest.raises(Unauthorized, match=r"^The call is none that Twilio makes\.$"):
+        TWILIO.verify(replace(call, body=b""), SETTINGS)
+
+
+def test_a_body_of_another_hash_cannot_be_signed() -> None:
+    call = Call(url=f"{BASE}{CALLS}?bodySHA256={JSON_HASH}", body=b"{}", headers={})
+
+    with pytest.raises(ValueError, match=r"^The hash in the address is another body's\.$"):
+        TWILIO.sign(call, SETTINGS)
 
 
 def test_form_with_very_many_fields_is_refused() -> None:

@@ -108,7 +108,7 @@ def test_function_is_called_with_its_arguments_by_their_names(
     supabase: Supabase, database: Database, method: str
 ) -> None:
     call = CALLS[method]
-    supabase.answer = {"answer": 1} if call.answers else None
+    supabase.answer = call.answer
 
     answer = getattr(database, method)(*call.given)
 

@@ -42,7 +42,7 @@ Scheme = tuple[str, tuple[str, ...]]
 
 def verify(inbound: Inbound, settings: Settings) -> Credential:
     """Return the proof that Twilio made this call. Raises Unauthorized when there is none."""
-    presented = inbound.headers.get(SIGNATURE_HEADER.lower(), "")
+    presented = inbound.headers.get(SIGNATURE_HEADER.lower())
     algorithm, secrets = _scheme(
         inbound.headers.get(SIGNATURE_SETTINGS_HEADER.lower(), ""), settings
     )
