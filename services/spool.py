@@ -152,6 +152,10 @@ class Spool:
         with self._lock:
             self._drop()
 
+    def __del__(self) -> None:
+        """Close the file: Python 3.13 warns of a database that nobody has closed."""
+        self._drop()
+
     def _each(self, sql: str, rows: Sequence[tuple[int]]) -> None:
         self.transact(lambda db: db.executemany(sql, rows))
 
