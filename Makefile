@@ -28,7 +28,8 @@ coverage: install ## Run all tests while measuring what of services/ they cover;
 	@.venv/bin/coverage erase
 	@.venv/bin/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 	@.venv/bin/coverage combine --quiet
-	@exec .venv/bin/coverage report --fail-under=95
+	@.venv/bin/coverage report
+	@exec .venv/bin/python -m checks.branches
 
 mutation: install ## Break the code on purpose, see that a test fails (module=NAME for one part, sql=1 for the SQL functions)
 	@exec .venv/bin/python -m mutation $(if $(sql),--sql) $(module)

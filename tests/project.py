@@ -154,7 +154,7 @@ def _stack(state: State, environ: Mapping[str, str]) -> LocalStack:
 
 def _holds_rows(db: psycopg.Connection, table: tuple[str, str]) -> bool:
     """Whether there is a row, but for those of the demo."""
-    is_seed = sql.SQL("true")
+    is_seed: sql.Composable = sql.SQL("true")
     if db.execute(HAS_ID, table).fetchone():
         is_seed = sql.SQL("t.id::text not like {}").format(sql.Literal(SEED))
     query = sql.SQL("select exists (select from {} t where {})")

@@ -24,6 +24,8 @@ NOTE = "-- Made from sql/ by `make migration`; edit the files there.\n"
 BY_HAND = """\
 -- By hand: what sql/ says to new databases only, and what is to go (alter table, drop, update).
 -- Each statement may run twice, and leaves to the code before it what that needs.
+set local lock_timeout = '5s';
+set local statement_timeout = '5min';
 
 """
 MADE = "-- Made from sql/ by `make migration`: from here on it is written anew each time.\n"

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 PATIENCE = 10.0
 
@@ -30,7 +31,7 @@ class Frame:
 class Client:
     """An open connection; what was not waited for stays in `unread`."""
 
-    socket: ClientConnection
+    socket: Connection
     unread: list[Frame] = field(default_factory=list)
     refs: Iterator[int] = field(default_factory=lambda: count(1))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,10 +12,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import yaml
 
 from checks import audit
 from checks.audit import Weakness, of_node, of_python, report
 
+NODE_LOCKS = subprocess.run(
+    ["git", "ls-files", "*package-lock.json"], capture_output=True, text=True, check=True
+).stdout.split()
 WEAK = {
     "id": "PYSEC-2099-1",
     "summary": "It tells.",
@@ -157,6 +162,15 @@ def test_package_that_nobody_could_look_up_is_no_good_news(
 
 def test_only_what_there_is_can_be_audited() -> None:
     assert audit.main(["cargo"]) == audit.main([]) == 2
+
+
+def test_every_lock_of_node_packages_is_audited_and_brought_up_to_date() -> None:
+    folders = [Path(path).parent for path in NODE_LOCKS]
+    updates = yaml.safe_load(Path(".github/dependabot.yml").read_text())["updates"]
+    (updated,) = [each["directories"] for each in updates if each["package-ecosystem"] == "npm"]
+
+    assert sorted(audit.NODE_PROJECTS) == sorted(audit.ROOT / folder for folder in folders)
+    assert sorted(updated) == sorted(f"/{folder}" for folder in folders)
 
 
 def test_what_is_accepted_has_its_reason() -> None:

@@ -8,9 +8,11 @@ import pytest
 
 from checks import migrations
 from checks.migrations import FITTING_NONE, UNFIT_FOR_FIRST
+from services.local.migration import BY_HAND
 
 HARMLESS = "create table if not exists public.a (id uuid primary key);\n"
 HARM = {
+    "ban-drop-function": "drop function public.f(text);",
     "ban-drop-column": "alter table public.a drop column b;",
     "renaming-column": "alter table public.a rename column b to c;",
     "require-lock-timeout": "alter table public.a add column c text;",
@@ -40,6 +42,16 @@ def test_later_migration_that_would_hurt_is_refused(
 def test_first_migration_is_looked_at_too(tmp_path: Path) -> None:
     assert migrations.main(folder_of(tmp_path, HARMLESS)) == 0
     assert migrations.main(folder_of(tmp_path, HARM["ban-drop-column"])) == 1
+
+
+def test_a_new_column_fits_below_what_make_migration_begins_a_file_with(tmp_path: Path) -> None:
+    column = "alter table public.a add column if not exists c text;\n"
+    assert migrations.main(folder_of(tmp_path, HARMLESS, BY_HAND + column)) == 0
+
+
+def test_what_is_meant_is_let_through(tmp_path: Path) -> None:
+    meant = f"-- squawk-ignore ban-drop-function\n{HARM['ban-drop-function']}\n"
+    assert migrations.main(folder_of(tmp_path, HARMLESS, BY_HAND + meant)) == 0
 
 
 def test_every_rule_that_is_left_out_has_its_reason_and_is_broken_somewhere(

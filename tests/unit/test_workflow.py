@@ -22,7 +22,12 @@ DEPENDABOT = Path(".github/dependabot.yml")
 MAKEFILE = Path("Makefile").read_text()
 JOBS: dict[str, Any] = yaml.safe_load(WORKFLOW.read_text())["jobs"]
 HOOKS = yaml.safe_load(Path(".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
-MANIFESTS = {"pip": "pyproject.toml", "npm": "package-lock.json", "docker": "Dockerfile"}
+MANIFESTS = {
+    "pip": "pyproject.toml",
+    "npm": "package-lock.json",
+    "docker": "Dockerfile",
+    "docker-compose": "compose.yaml",
+}
 
 
 def commands() -> Iterator[str]:
@@ -38,6 +43,14 @@ def test_a_hook_runs_the_check_of_its_name() -> None:
         assert hook["id"] in known
         assert hook["entry"] == f".venv/bin/python -m checks {hook['id']}"
         assert hook["pass_filenames"] is False
+
+
+def test_no_step_finds_the_token_that_checked_the_code_out() -> None:
+    steps = [step for job in JOBS.values() for step in job["steps"]]
+    checkouts = [step for step in steps if step.get("uses", "").startswith("actions/checkout@")]
+
+    assert len(checkouts) == len(JOBS)
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
 def test_every_target_that_the_workflow_makes_is_there() -> None:
