@@ -21,9 +21,11 @@ COPY services services
 COPY tavus tavus
 COPY deploy/healthcheck.py deploy/
 # Compiled here, since nobody can write it there; a hash stays true where copies lose their times.
+# A checkout under a strict umask has files that only its owner may read: here everybody may.
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python .venv/bin/python install --quiet --no-deps --editable . \
-    && .venv/bin/python -m compileall -q --invalidation-mode unchecked-hash app.py services
+    && .venv/bin/python -m compileall -q --invalidation-mode unchecked-hash app.py services \
+    && chmod -R a+rX .
 
 FROM ${BASE}
 ARG VERSION=unknown

@@ -14,15 +14,9 @@ HEAD = "| part | mutants | noticed | survive |\n| --- | --- | --- | --- |"
 
 
 def unexplained(survivors: Sequence[Survivor], page: str) -> list[Survivor]:
-    """Return the survivors that no row of the page is about; one of `*` is about every function."""
+    """Return the survivors that no row of the page is about."""
     rows = explanations(page)
-    anywhere = [became for function, became in rows if function == "*"]
-    return [
-        one
-        for one in survivors
-        if (one.function, one.became) not in rows
-        and not any(text in one.became and text not in one.was for text in anywhere)
-    ]
+    return [one for one in survivors if (one.function, one.became) not in rows]
 
 
 def outlived(survivors: Sequence[Survivor], parts: Sequence[Part], page: str) -> list[str]:

@@ -38,7 +38,11 @@ PARTS = {
     ),
     "sources": Part(
         sources=("services/providers/source.py",),
-        tests=("tests/unit/test_presented_proofs.py", "tests/providers/test_source.py"),
+        tests=(
+            "tests/unit/test_presented_proofs.py",
+            "tests/providers/test_source.py",
+            "tests/providers/test_source_proofs.py",
+        ),
         mutants=tuple(
             f"services.providers.source.x__{function}__mutmut*"
             for function in ("verify", "proves", "is_standard", "hmac", "header", "sign", "proof")

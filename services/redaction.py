@@ -18,10 +18,12 @@ ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
 CONVERSATIONS = 1024
 """Whose tokens are remembered in every way they may be written."""
 
-_STRING_LITERAL = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# One that is cut off ends with the body: to look for its end from every quote in it costs minutes.
+_STRING_LITERAL = re.compile(rb'"((?:[^"\\]|\\.)*)"?', re.DOTALL)
 # The query as it stands in the bytes, also where the rest of the body is no JSON.
 _PLAIN_QUERY = re.compile(rb'"webhook_url"\s*:\s*"[^"?]*\?((?:[^"\\]|\\.)*)', re.DOTALL)
 _CHARACTER = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[^\\]", re.DOTALL)
+_ESCAPE = re.compile(r'(\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})|\\(.)', re.DOTALL)
 _QUERY_TOKEN = re.compile(r"([?&](?:t|c|token|secret|apikey)=)[^&\s\"'<>]+", re.IGNORECASE)
 
 
@@ -42,9 +44,10 @@ def mask_body(body: bytes, payload: Any, secrets: Sequence[str]) -> bytes:
     if is_clean(body, secrets):
         return body
     urls = frozenset(url for url in _echoed_urls(payload) if "?" in url)
-    masked = bytearray(body)
+    plain = body
     for encoded in _encoded(tuple(secrets)):
-        _mask_plain(masked, encoded)
+        plain = plain.replace(encoded, b"*" * len(encoded))
+    masked = bytearray(plain)
     for query in _PLAIN_QUERY.finditer(body):
         _overwrite(masked, [query.span(1)])
     if urls or (secrets and b"\\" in body):
@@ -102,39 +105,36 @@ def _mask_text(text: str, written: Iterable[str]) -> str:
     return text
 
 
-def _mask_plain(masked: bytearray, secret: bytes) -> None:
-    at = masked.find(secret)
-    while at >= 0:
-        masked[at : at + len(secret)] = b"*" * len(secret)
-        at = masked.find(secret, at + len(secret))
-
-
 def _mask_literal(
     masked: bytearray, literal: re.Match[bytes], urls: frozenset[str], written: Iterable[str]
 ) -> None:
-    """Mask in one string literal what `_mask_plain` cannot see: a URL's query, escaped secrets."""
-    raw = literal.group()[1:-1]
+    """Mask in one string literal what is not written plainly: a URL's query, escaped secrets."""
+    raw = literal.group(1)
     if b"\\" not in raw and not (b"?" in raw and urls):
         return
-    if not _is_secret(literal.group(), urls, written):
+    if not _is_secret(raw, urls, written):
         return
-    text, spans = _characters(raw, literal.start() + 1)
+    text, spans = _characters(raw, literal.start(1))
     if text in urls:
         _overwrite(masked, spans[text.index("?") + 1 :])
     for secret in written:
-        at = text.find(secret)
-        while at >= 0:
-            _overwrite(masked, spans[at : at + len(secret)])
-            at = text.find(secret, at + len(secret))
+        for found in re.finditer(re.escape(secret), text):
+            _overwrite(masked, spans[found.start() : found.end()])
 
 
-def _is_secret(literal: bytes, urls: frozenset[str], written: Iterable[str]) -> bool:
+def _is_secret(raw: bytes, urls: frozenset[str], written: Iterable[str]) -> bool:
     # Character by character costs seconds where a body is all escapes; most literals hold nothing.
-    try:
-        text = json.loads(literal.decode("utf-8", "surrogateescape"), strict=False)
-    except ValueError:
-        return True
+    text = _said(raw.decode("utf-8", "surrogateescape"))
     return text in urls or any(secret in text for secret in written)
+
+
+def _said(inside: str) -> str:
+    """Return what stands between quotes; of an escape that JSON does not know its character."""
+    try:
+        return str(json.loads(f'"{inside}"'))
+    except ValueError:
+        known = _ESCAPE.sub(lambda found: found[1] or found[2], inside)
+        return str(json.loads(f'"{known}"', strict=False))
 
 
 def _characters(raw: bytes, offset: int) -> tuple[str, list[tuple[int, int]]]:
@@ -142,8 +142,7 @@ def _characters(raw: bytes, offset: int) -> tuple[str, list[tuple[int, int]]]:
     text, spans = [], []
     for unit in _CHARACTER.findall(raw.decode("utf-8", "surrogateescape")):
         length = len(unit.encode("utf-8", "surrogateescape"))
-        character = json.loads(f'"{unit}"', strict=False) if unit[0] == "\\" else unit
-        text.append(character)
+        text.append(_said(unit) if unit[0] == "\\" else unit)
         spans.append((offset, offset + length))
         offset += length
     return "".join(text), spans

@@ -10,7 +10,12 @@ from services.providers.tavus import TAVUS
 from services.providers.twilio import TWILIO
 from services.settings import Settings
 
-PROVIDERS: tuple[Provider, ...] = (TAVUS, STRIPE, CALENDLY, TWILIO)
+PROVIDERS: tuple[Provider, ...] = (
+    TAVUS,
+    STRIPE,
+    CALENDLY,
+    TWILIO,
+)
 
 
 def providers(settings: Settings) -> tuple[Provider, ...]:

@@ -153,7 +153,7 @@ def _is_standard(secret: str, inbound: Inbound) -> bool:
 
 def _hmac(source: Source, secret: str, body: bytes) -> str:
     algorithm = hashlib.sha1 if source.scheme == "hmac-sha1" else hashlib.sha256
-    digest = hmac.new(secret.encode("utf-8", "surrogatepass"), body, algorithm)
+    digest = hmac.new(secret.encode(), body, algorithm)
     if source.encoding == "hex":
         return digest.hexdigest()
     return base64.b64encode(digest.digest()).decode()

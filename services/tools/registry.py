@@ -6,4 +6,9 @@ from services.tools.display_cta import DISPLAY_CTA
 from services.tools.fetch_video import FETCH_VIDEO
 from services.tools.tool import declared
 
-TOOLS = declared({"fetch_video": FETCH_VIDEO, "display_cta": DISPLAY_CTA})
+TOOLS = declared(
+    {
+        "fetch_video": FETCH_VIDEO,
+        "display_cta": DISPLAY_CTA,
+    }
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from flask import Flask, Response, g, request
 from gunicorn.http.errors import ParseException
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, PreconditionFailed
 
 from services.errors import ConvohooksError, TooManyRequests, Unauthorized, Unavailable
 from services.plain import shown_path
@@ -20,6 +20,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, _flasks)
     app.register_error_handler(ParseException, _broken_framing)
     app.register_error_handler(Exception, _unforeseen)
+    app.after_request(_unfit)
 
 
 def _ours(error: ConvohooksError) -> Response:
@@ -52,6 +53,14 @@ def _flasks(error: HTTPException) -> Response:
         if name.lower() in ("allow", "retry-after", "location"):
             answer.headers[name] = value
     return answer
+
+
+def _unfit(answer: Response) -> Response:
+    """Say that a caller's condition does not hold; werkzeug would send the file all the same."""
+    if answer.status_code != PreconditionFailed.code:
+        return answer
+    answer.close()
+    return _flasks(PreconditionFailed())
 
 
 def _broken_framing(error: ParseException) -> Response:

@@ -65,10 +65,10 @@ def test_every_reason_is_needed() -> None:
 
 
 def test_a_command_in_no_block_of_its_own_is_not_overlooked() -> None:
-    """Blocks are commands (sh) or settings (ini): one without a name would be run by nobody."""
+    """Blocks are commands (sh), settings (ini), output (text): nobody would run a nameless one."""
     for page in PAGES.glob("*.md"):
         fences = re.findall(r"^ *```(.*)$", page.read_text(), re.MULTILINE)
-        assert {*fences[::2]} <= {"sh", "ini"}, page.name
+        assert {*fences[::2]} <= {"sh", "ini", "text"}, page.name
 
 
 def test_the_secrets_are_private_and_good(stack: LocalStack, tmp_path: Path) -> None:
@@ -89,14 +89,19 @@ def test_the_secrets_are_private_and_good(stack: LocalStack, tmp_path: Path) -> 
 def test_the_schema_is_pushed_to_an_address(stack: LocalStack, tmp_path: Path) -> None:
     url = stack.empty_database("pushed")
     stand_in(tmp_path / "bin", "npx", guides.cli())
-    env = {"DATABASE_URL": f"{url}?sslmode=disable", "SUPABASE_YES": "1"}
+    address = f"{url}?sslmode=disable\n"
+    env = {"SUPABASE_YES": "1"}
 
-    for _ in range(2):
-        sh(PUSH, checkout.ROOT, programs=tmp_path / "bin", env=env)
+    first, second = (
+        sh(PUSH, checkout.ROOT, stdin=address, programs=tmp_path / "bin", env=env) for _ in range(2)
+    )
 
     with psycopg.connect(url) as connection:
         [row] = connection.execute("select to_regclass('private.webhook_inbox') is not null")
     assert row == (True,)
+    page = (guides.PAGES / "README.md").read_text()
+    assert first.strip() in page
+    assert second.strip() in page
 
 
 @pytest.mark.parametrize("lines", [IMPORT, PRINT], ids=["fly", "render"])
@@ -175,3 +180,14 @@ def test_systemd_takes_the_units(unit: Path, tmp_path: Path) -> None:
         if row["exposure"] and float(row["exposure"]) > 0.2
     ]
     assert {*exposed} == {"PrivateNetwork=", "RestrictAddressFamilies=~AF_(INET|INET6)"}
+
+
+def test_the_command_of_the_vm_has_the_settings_of_the_unit() -> None:
+    deploy = checkout.ROOT / "deploy"
+    unit = (deploy / "systemd" / "convohooks-web.service").read_text().split()
+    [told] = re.findall(r"^for setting in (.*); do$", (deploy / "convohooks").read_text(), re.M)
+
+    assert [setting for setting in told.split() if setting not in unit] == []
+    assert {setting.partition("=")[0] for setting in told.split()} == {
+        "SPOOL_PATH", "TRUSTED_PROXIES"
+    }  # fmt: skip

@@ -59,7 +59,9 @@ def _secrets(name: str, text: str) -> Iterator[str]:
         parts = urlsplit(text)
         yield unquote(parts.password or (parts.username if name == "SENTRY_DSN" else "") or "")
     elif name in _WHOLE:
-        yield urlsplit(text).query
+        parts = urlsplit(text)
+        # Slack's are secret by the last part of their path.
+        yield from (parts.query, unquote(parts.password or ""), parts.path.rpartition("/")[2])
     elif name == "TWILIO_SHARED_KEYS":
         yield from (item.partition("=")[2].strip() for item in text.split(","))
     else:

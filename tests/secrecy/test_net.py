@@ -108,6 +108,28 @@ def test_every_kind_of_column_and_every_log_is_searched(
     assert TEXT not in str(found)
 
 
+@pytest.mark.parametrize("broken", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_no_break_of_a_line_hides_a_secret(
+    stack: LocalStack, db: psycopg.Connection, known: Known, table: str, broken: str
+) -> None:
+    db.execute(f"insert into {table} (note) values (%s)", (f"a{broken}{TEXT}",))
+
+    assert {leak.place for leak in net.leaks(stack, known)} == {"private.planted.note"}
+
+
+def test_one_place_that_is_full_of_leaks_hides_no_other(
+    stack: LocalStack, db: psycopg.Connection, known: Known, table: str
+) -> None:
+    db.execute(
+        f"insert into {table} (many) select array[g::text, %s] from generate_series(1, 60) g",
+        (TEXT,),
+    )
+    db.execute(f"insert into {table} (note) values (%s)", (TEXT,))
+
+    with pytest.raises(AssertionError, match=r"many.*METRICS_TOKEN[\s\S]*note: METRICS_TOKEN"):
+        net.check(stack, known)
+
+
 def test_token_of_a_conversation_is_found(
     stack: LocalStack, db: psycopg.Connection, known: Known, table: str
 ) -> None:
@@ -140,7 +162,8 @@ def test_secrets_are_known_by_every_kind_of_setting() -> None:
             "WEBHOOK_SOURCES": json.dumps({"a": {"secret": "source-secret-one,source-secret-two"}}),
             "DATABASE_URL": "postgresql://somebody:the%20password@127.0.0.1/x",
             "SENTRY_DSN": "https://sentry-key@errors.example.test/1",
-            "ALERT_SLACK_URL": "https://hooks.example.test/path?key=slack-key",
+            "ALERT_SLACK_URL": "https://hooks.example.test/services/T0/B0/slack-path?key=slack-key",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "https://us:collector-key@traces.example.test/v1",
             "METRICS_TOKEN": "short",
             "PUBLIC_BASE_URL": "https://hooks.example.test",
         }
@@ -149,7 +172,7 @@ def test_secrets_are_known_by_every_kind_of_setting() -> None:
     assert set(known.names) == {
         *("token-number-one", "token-number-two", "token-number-three"),
         *("shared-key-one", "shared-key-two", "source-secret-one", "source-secret-two"),
-        *("the password", "sentry-key", "key=slack-key"),
+        *("the password", "sentry-key", "key=slack-key", "slack-path", "collector-key"),
     }
 
 

@@ -86,10 +86,8 @@ def add_acme(folder: Path) -> None:
     insert(folder / "services/settings.py", "            webhook_sources=self.", reading)
     senders = folder / "services/providers/__init__.py"
     imported, _, registered = line.strip().partition("\n\n")
-    old = re.search(r"^PROVIDERS.*$", senders.read_text(), re.MULTILINE)
-    assert old
-    assert registered == old[0].replace(")", ", ACME)")  # the page says how the line is by now
-    senders.write_text(senders.read_text().replace(old[0], f"{imported}\n\n{registered}"))
+    insert(senders, "from services.providers.calendly import", f"{imported}\n")
+    insert(senders, ")\n\n\ndef providers(", f"{registered}\n")
     (folder / "services/samples/acme").mkdir()
     (folder / "services/samples/acme/order.paid.json").write_text(sample)
 

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import pytest
 from limits.errors import StorageError
@@ -59,6 +59,24 @@ def test_addresses_and_sources_count_apart(store: Storage) -> None:
     assert counted.admit("192.0.2.1") is None
     assert counted.fail("192.0.2.1") is not None
     assert counted.admit("tavus") is not None
+
+
+def test_invalid_tokens_are_refused_before_they_are_looked_at(store: Storage) -> None:
+    counted = limits(store, failures=2)
+    for _ in range(2):
+        assert counted.fail_token("192.0.2.1") is None
+        counted.refuse_token("192.0.2.1")
+
+    refused = counted.fail_token("192.0.2.1")
+    with pytest.raises(TooManyRequests) as raised:
+        counted.refuse_token("192.0.2.1")
+
+    assert refused is not None
+    for refusal in (refused, raised.value):
+        assert refusal.detail == "Too many calls from this address were not authentic."
+        assert refusal.limit == 2
+    counted.refuse_token("192.0.2.2")
+    assert counted.fail("192.0.2.1") is None
 
 
 def test_zero_is_no_limit(store: Storage) -> None:
@@ -181,6 +199,7 @@ class Shaky(MemoryCounters):
     STORAGE_SCHEME = None
     is_away = True
     asked = 0
+    asked_until_when = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -192,6 +211,36 @@ class Shaky(MemoryCounters):
         if self.is_away:
             raise StorageError(ConnectionError("refused"))
         return super().incr(key, expiry, amount)
+
+    def get_expiry(self, key: str) -> float:
+        self.asked_until_when += 1
+        return super().get_expiry(key)
+
+
+def test_counters_are_asked_until_when_only_where_somebody_is_told() -> None:
+    """They may be far."""
+    shaky = Shaky()
+    shaky.is_away = False
+    limit = Limit(shaky, 2)
+
+    assert [limit.count("too many", "ada") for _ in range(2)] == [None, None]
+    assert shaky.asked_until_when == 0
+    assert limit.count("too many", "ada") is not None
+    assert shaky.asked_until_when == 1
+
+
+@pytest.mark.parametrize(("left", "told"), [(-1.0, 1), (0.0, 1), (0.5, 1), (1.5, 2)])
+def test_nobody_is_told_to_wait_no_time(
+    monkeypatch: pytest.MonkeyPatch, left: float, told: int
+) -> None:
+    now = 1_000_000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    store = MemoryCounters()
+    monkeypatch.setattr(store, "get_expiry", lambda _: now + left)
+
+    allowed = Limit(store, 1).spend("too many", "ada")
+
+    assert allowed == Allowance(limit=1, remaining=0, reset=told)
 
 
 def test_nobody_is_refused_while_the_counters_are_away_and_they_are_left_alone(
@@ -205,6 +254,7 @@ def test_nobody_is_refused_while_the_counters_are_away_and_they_are_left_alone(
 
     assert not any(limit.count("too many", "key") for _ in range(50))
     assert shaky.asked == 1
+    assert log.method_calls == [call.warning("limits off", reason="refused")]
 
     now += 6
     assert not any(limit.count("too many", "key") for _ in range(50))
@@ -214,7 +264,34 @@ def test_nobody_is_refused_while_the_counters_are_away_and_they_are_left_alone(
     now += 6
     assert limit.count("too many", "key") is None
     assert limit.count("too many", "key") is not None
-    assert [said.args[0] for said in log.method_calls] == ["limits off", "limits on"]
+    assert log.method_calls == [
+        call.warning("limits off", reason="refused"), call.info("limits on")
+    ]  # fmt: skip
+
+
+def test_counters_are_tried_again_after_their_pause_by_one_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    shaky = Shaky()
+    limit = Limit(shaky, 1, clock=lambda: now)
+    incr, tried = shaky.incr, []
+
+    def while_others_come(key: str, expiry: float, amount: int = 1) -> int:
+        tried.append(key)
+        if len(tried) < 3:
+            limit.count("too many", "another")
+        return incr(key, expiry, amount)
+
+    limit.count("too many", "key")
+    monkeypatch.setattr(shaky, "incr", while_others_come)
+    now = 4.9
+    limit.count("too many", "key")
+    assert tried == []
+
+    now = 5.0
+    limit.count("too many", "key")
+    assert len(tried) == 1
 
 
 def test_redis_that_does_not_answer_delays_one_call_a_little(redis_url: str) -> None:
@@ -271,8 +348,13 @@ def test_processes_of_two_versions_count_under_the_same_names() -> None:
     counted = limits(shaky)
 
     counted.fail("2001:db8::1")
+    counted.fail_token("192.0.2.1")
+    counted.refuse_token("192.0.2.1")
     counted.admit("tavus")
 
     assert shaky.names == [
-        "limits/failures/2001:db8::/64/3/1/minute", "limits/events/tavus/3/1/minute"
-    ]  # fmt: skip
+        "limits/failures/2001:db8::/64/3/1/minute",
+        "limits/tokens/192.0.2.1/3/1/minute",
+        "limits/tokens/192.0.2.1/3/1/minute",
+        "limits/events/tavus/3/1/minute",
+    ]

@@ -43,8 +43,6 @@ def test_what_is_explained_is_a_function_of_a_part() -> None:
         for source in part.sources
     }
     for function, _ in explained.explanations(explained.PAGE.read_text()):
-        if function == "*":
-            continue
         module = next(name for name in modules if function.startswith(f"{name}."))
         assert f"def {function.rpartition('.')[2]}(" in modules[module]
 
@@ -54,14 +52,6 @@ def test_a_survivor_needs_a_row_of_its_own() -> None:
 
     assert explained.unexplained([SURVIVOR, other], PAGE) == [other]
     assert explained.explanations(PAGE) == {(FUNCTION, BECAME): "nobody can tell"}
-
-
-def test_a_row_of_any_function_explains_what_its_text_came_into() -> None:
-    page = f"{PAGE}| `*` | ``cast(None,`` | does nothing |\n"
-    came = Survivor(function="a.b", was="return cast(int, 1)", became="return cast(None, 1)")
-    was_there = Survivor(function="a.b", was="cast(None, 1)", became="cast(None, 2)")
-
-    assert explained.unexplained([came, was_there], page) == [was_there]
 
 
 def test_a_row_about_what_does_not_survive_is_told() -> None:

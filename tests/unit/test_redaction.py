@@ -39,11 +39,12 @@ def test_query_of_the_echoed_url_is_overwritten_in_place() -> None:
         lambda text: text.replace("/", "\\/"),
         lambda text: "".join(f"\\u{ord(character):04x}" for character in text),
         lambda text: text.replace("?", "\\u003F"),
+        lambda text: text,
     ],
-    ids=["slashes", "everything", "question mark"],
+    ids=["slashes", "everything", "question mark", "only its name"],
 )
 def test_escapes_do_not_hide_the_query(escape: Any) -> None:
-    url = f"https://hooks.example.test/api?t={TOKEN}"
+    url = f"https://hooks.example.test/api?t={TOKEN}&next=/?a"
     body = f'{{"webhook\\u005furl": "{escape(url)}", "a": "b?c"}}'.encode()
 
     masked = mask_body(body, json.loads(body), ())
@@ -51,6 +52,12 @@ def test_escapes_do_not_hide_the_query(escape: Any) -> None:
     assert len(masked) == len(body)
     assert json.loads(masked)["webhook_url"].strip("*") == "https://hooks.example.test/api?"
     assert json.loads(masked)["a"] == "b?c"
+
+
+def test_query_is_overwritten_however_deep_its_url_stands() -> None:
+    urls = b'[{"a": {"webhook\\u005furl": "https://hooks.example.test/?t=1\\u0032"}}]'
+
+    assert mask_body(urls, json.loads(urls), ()) == urls.replace(b"t=1\\u0032", b"*" * 9)
 
 
 def test_presented_token_is_overwritten_wherever_it_stands() -> None:
@@ -61,6 +68,14 @@ def test_presented_token_is_overwritten_wherever_it_stands() -> None:
     masked = json.loads(mask_body(escaped, json.loads(escaped), (TOKEN,)))
     assert masked["d"].strip("*") == ""
     assert masked["e"] == "kept"
+
+
+def test_escaped_token_is_overwritten_as_often_as_it_stands_there() -> None:
+    body = b'{"a": "tok\\u002d4f1d\\/9+a=b, tok\\u002d4f1d\\/9+a=b"}'
+
+    masked = mask_body(body, json.loads(body), (TOKEN,))
+
+    assert masked == b'{"a": "' + b"*" * 20 + b", " + b"*" * 20 + b'"}'
 
 
 def test_unreadable_body_is_masked_too() -> None:
@@ -124,6 +139,29 @@ def test_query_is_overwritten_in_a_body_that_is_read_otherwise(body: bytes) -> N
 
     assert b"hidden" not in masked
     assert len(masked) == len(body)
+
+
+@pytest.mark.parametrize("escape", ["\\q", "\\u12", "\\\xff", "\\u00zz", "\\'", "\\\n"])
+def test_escape_that_json_does_not_know_hides_no_token(escape: str) -> None:
+    said = f"{escape} tok\\u002d4f1d\\/9+a=b"
+    body = f'{{"a": "{escape}", "said": "{said}"}}'.encode("latin-1")
+
+    masked = mask_body(body, None, (TOKEN,))
+
+    assert masked.endswith(b" " + b"*" * 20 + b'"}')
+    assert len(masked) == len(body)
+    assert masked.startswith(f'{{"a": "{escape}", "said": "{escape} '.encode("latin-1"))
+
+
+def test_string_that_is_cut_off_is_masked_in_no_time() -> None:
+    quoted = b'\\"' * 500_000
+    body = b'{"said": "' + quoted + b"tok\\u002d4f1d\\/9+a=b"
+
+    started = time.process_time()
+    masked = mask_body(body, None, (TOKEN,))
+
+    assert time.process_time() - started < 3
+    assert masked == b'{"said": "' + quoted + b"*" * 20
 
 
 def test_body_of_nothing_but_escapes_is_masked_in_no_time() -> None:

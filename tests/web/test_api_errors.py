@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import MAX_BODY, create_app
+from services.errors import SettingsError
 from services.telemetry import logs
 from services.web.openapi.__main__ import PAGE
 from tests.in_process import settings_of
@@ -52,6 +53,26 @@ def problem(answer: TestResponse) -> dict[str, Any]:
     assert told["request_id"] == answer.headers["X-Request-ID"]
     assert {"type", "title", "detail"} <= told.keys()
     return told
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        *("https://*", "https://*.example.test", "http://[::1]:3000", "https://", "null", "*"),
+        *("https://a.test/", "https://a.test?", "https://u@a.test", "https://a.test$", "file://a"),
+    ],
+)
+def test_origin_is_never_a_pattern(origins: str) -> None:
+    with pytest.raises(SettingsError, match=r"CORS_ORIGINS names .* no origin"):
+        settings_of(CORS_ORIGINS=f"{ORIGIN},{origins}")
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/static/convohooks.js"])
+def test_condition_that_does_not_hold_is_a_problem(client: FlaskClient, path: str) -> None:
+    answer = client.get(path, headers={"If-Match": '"another"'})
+
+    assert answer.status_code == 412
+    assert problem(answer)["title"] == "Precondition Failed"
 
 
 @pytest.mark.parametrize("path", ["/", "/api", "/api/nothing", "/api/webhooks", "/%00", "/..%2f"])

@@ -88,6 +88,8 @@ HOSTILE = {
     "nothing": b"",
     "not JSON": b"event_type=x",
     "not UTF-8": b'{"a": "\xff"}',
+    "no escape": b'{"a": "\\q"}',
+    "cut off": b'{"a": "' + b'\\"' * 50_000,
     "array": b"[]",
     "string": b'"x"',
     "null": b"null",
