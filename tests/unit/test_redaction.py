@@ -78,6 +78,14 @@ def test_escaped_token_is_overwritten_as_often_as_it_stands_there() -> None:
     assert masked == b'{"a": "' + b"*" * 20 + b", " + b"*" * 20 + b'"}'
 
 
+def test_escaped_token_that_no_url_would_write_otherwise_is_overwritten() -> None:
+    body = b'{"a": "\\u0061bc", "b": "kept\\u002e"}'
+
+    masked = mask_body(body, json.loads(body), ("abc",))
+
+    assert masked == b'{"a": "********", "b": "kept\\u002e"}'
+
+
 def test_unreadable_body_is_masked_too() -> None:
     masked = mask_body(b"\xff{" + TOKEN.encode() + b'"', None, (TOKEN,))
 
