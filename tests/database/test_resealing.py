@@ -69,6 +69,7 @@ def test_the_older_key_may_go_once_all_is_sealed_anew(
     stack: LocalStack, db: psycopg.Connection, store_of: MakeStore
 ) -> None:
     old, new = new_key(), new_key()
+    resealed(stack, new)  # what other tests have stored without a key
     endpoint = made(db, store_of(old))
     before = stored(db, endpoint)
     assert Vault([new]).opened(before) == []

@@ -75,7 +75,10 @@ def test_any_state_is_replayed_once_though_it_stays_in_the_filter(
 
 
 def test_all_means_every_dead_one(run: Run, db: psycopg.Connection, conversation: str) -> None:
-    [dead] = rows(db, "select count(*) n from private.webhook_inbox where state = 'dead'")
+    [dead] = rows(
+        db,
+        "select count(*) n from private.webhook_inbox where state = 'dead' and pruned_at is null",
+    )
 
     done = run("--all", "--json")
 
