@@ -9,7 +9,7 @@ from tests.chromium import _browser
 from tests.stack import TESTS, _db, _stack
 
 __all__ = ["_browser", "_db", "_stack"]
-pytest_plugins = ["tests.secrecy.output"]
+pytest_plugins = ["tests.own_logs", "tests.secrecy.output"]
 
 # The first text of a new checkout takes a second, and so may any other on a busy machine.
 settings.register_profile("convohooks", suppress_health_check=[HealthCheck.too_slow])
