@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -188,8 +188,12 @@ class Spool:
 def _connect(path: Path, max_bytes: int) -> sqlite3.Connection:
     if mounts.is_in_memory(path):
         raise OSError("it lies in memory, which a restart empties")
-    # Events hold what people said: nobody else on the host is to read them.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    # Events hold what people said: nobody else on the host is to read them. A file that is there is
+    # not opened: its close would end the locks of this process's other connections, and SQLite
+    # elsewhere would take the write-ahead log away under them
+    # (https://sqlite.org/howtocorrupt.html, section 2.2).
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     # Spool._lock lets one thread in at a time, but not always the same.
     db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     db.execute("pragma journal_mode = wal")

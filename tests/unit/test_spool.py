@@ -150,6 +150,22 @@ def test_killed_process_loses_nothing_acknowledged(path: Path) -> None:
     assert len(kept) == len(set(kept))
 
 
+def test_two_of_one_process_and_another_process_see_the_same_rows(path: Path) -> None:
+    first, second = Spool(path), Spool(path)
+    first.put({"n": 0})
+    second.put({"n": 1})
+
+    # The other process is the last to close the file, as far as it can tell.
+    with write(path, 2, 4) as other:
+        assert other.wait(30) == 0
+
+    assert numbers(first) == numbers(second) == [0, 1, 2, 3]
+    first.put({"n": 4})
+    with write(path, 5, 6) as other:
+        assert other.wait(30) == 0
+    assert numbers(Spool(path)) == numbers(second) == [0, 1, 2, 3, 4, 5]
+
+
 def test_threads_share_one_spool(path: Path) -> None:
     spool = Spool(path)
     with ThreadPoolExecutor(8) as pool:

@@ -180,8 +180,10 @@ def test_worker_drains_it_too(
     env = {**os.environ, **stack.env(), **SETTINGS, "SPOOL_PATH": str(path)}
 
     with subprocess.Popen([Path(sys.executable).with_name("convohooks"), "worker"], env=env) as it:
-        wait_until(lambda: Spool(path).count().spooled == 0)
-        it.terminate()
+        try:
+            wait_until(lambda: Spool(path).count().spooled == 0)
+        finally:
+            it.terminate()
 
     assert messages(db, conversation) == ["before"]
 
