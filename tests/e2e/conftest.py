@@ -94,7 +94,8 @@ def _live_page(visit: Visit, owner: Account, conversation: str) -> Visitor:
 
 @pytest.fixture(name="pricing_video")
 def _pricing_video(db: psycopg.Connection, videos: str) -> Iterator[None]:
-    """A video that every conversation may show."""
+    """A video that every conversation may show, and the only one of its title."""
+    db.execute("delete from public.demo_videos where title = 'Pricing overview'")
     create_video(db, "Pricing overview", f"{videos}/pricing.webm")
     yield
     db.execute("delete from public.demo_videos where title = 'Pricing overview'")

@@ -27,6 +27,7 @@ from tests.web.caller import SETTINGS
 QUIET = """
     update private.webhook_inbox set state = 'processed', next_attempt_at = null
     where state in ('received', 'failed', 'dead');
+    update private.realtime_minutes set changes = 0, peak = 0;
     delete from private.delivery_queue;
     delete from public.webhook_endpoints
 """

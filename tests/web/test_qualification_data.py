@@ -111,6 +111,26 @@ def test_pages_follow_each_other_without_gap_or_repeat(
     assert names[:5] == [f"objective {n}" for n in (6, 5, 4, 1, 0)]
 
 
+def test_row_from_before_this_schema_is_shown_as_it_is(
+    stack: LocalStack, caller: Caller, db: psycopg.Connection
+) -> None:
+    admin = sign_up(stack)
+    make_admin(db, admin)
+    rows = db.execute(
+        "insert into public.qualification_data (received_at, output_variables)"
+        " values ('2999-01-01', '[1]'), ('2999-01-01', null) returning id"
+    ).fetchall()
+
+    try:
+        answer = read(caller, admin, limit=2)
+    finally:
+        db.execute("delete from public.qualification_data where received_at = '2999-01-01'")
+
+    assert answer.status_code == 200
+    assert {row["id"] for row in answer.json()["data"]} == {str(row[0]) for row in rows}
+    assert [row["conversation_id"] for row in answer.json()["data"]] == [None, None]
+
+
 def test_plain_time_is_a_cursor_too(caller: Caller, db: psycopg.Connection, ada: Account) -> None:
     conversation = new_conversation_id()
     make_conversation(db, conversation, user_id=ada.id)

@@ -28,19 +28,19 @@ class QualificationQuery(PageQuery):
 
 
 class Qualification(BaseModel):
-    """A row of `qualification_data`."""
+    """A row of `qualification_data`; one from before this schema may lack anything but its id."""
 
     id: UUID
-    conversation_id: str
-    objective_name: str
-    event_type: str
+    conversation_id: str | None
+    objective_name: str | None
+    event_type: str | None
     first_name: str | None
     last_name: str | None
     email: str | None
     position: str | None
-    output_variables: dict[str, Any] | None
+    output_variables: Any
     version: int | None
-    received_at: datetime
+    received_at: datetime | None
     updated_at: datetime | None
 
 
