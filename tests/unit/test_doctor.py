@@ -91,6 +91,7 @@ def test_good_health_is_ok(check: Check) -> None:
     ("texts", "seen"),
     [
         ({"TAVUS_WEBHOOK_TOKEN": "short"}, "TAVUS_WEBHOOK_TOKEN has 5 characters"),
+        ({"OPENAI_API_KEY": "short"}, "OPENAI_API_KEY has 5 characters"),
         ({"TAVUS_WEBHOOK_TOKEN": f"{HUSH},short"}, "TAVUS_WEBHOOK_TOKEN has 5 characters"),
         ({"CALLBACK_SIGNING_KEY": f"{HUSH}\n"}, "CALLBACK_SIGNING_KEY has white space around"),
         ({"CALLBACK_SIGNING_KEY": "<random>"}, "CALLBACK_SIGNING_KEY is still the example's"),
