@@ -8,7 +8,7 @@ from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from services.settings import Settings, load_settings
-from services.sources import ROUTES
+from services.settings.sources import ROUTES
 from services.telemetry import logs, reporting, tracing
 from services.web import dashboard, errors, guards, live, monitoring, request_id, tools, webhooks
 from services.web.api import (
@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     tracing.configure(settings)
     services = wire(settings)
     app = Flask("services.web", static_folder="static", template_folder="templates")
-    app.extensions["drainer"] = services.drainer
+    app.extensions["drainer"] = services.outage.drainer
     app.extensions["reports"] = services.reports
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.url_map.strict_slashes = False

@@ -60,7 +60,7 @@ PARTS = {
         sources=("services/database.py",),
         tests=("tests/unit/test_database.py", "tests/unit/test_database_calls.py"),
     ),
-    "breaker": Part(sources=("services/breaker.py",), tests=("tests/unit/test_breaker.py",)),
-    "limits": Part(sources=("services/limits.py",), tests=("tests/unit/test_limits.py",)),
+    "breaker": Part(sources=("services/outage/breaker.py",), tests=("tests/unit/test_breaker.py",)),
+    "limits": Part(sources=("services/limits/limits.py",), tests=("tests/unit/test_limits.py",)),
     "redaction": Part(sources=("services/redaction.py",), tests=("tests/unit/test_redaction.py",)),
 }

@@ -9,7 +9,7 @@ from services.errors import Malformed, NotFound, Unauthorized
 from services.events import Event, WebhookEventProcessingService
 from services.inbound import Inbound
 from services.ingestion import Receipt, WebhookDataIngestionService
-from services.limits import Limits
+from services.limits.limits import Limits
 from services.provider import Credential, Provider
 from services.settings import Settings
 from services.telemetry import reporting, tracing

@@ -17,11 +17,11 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from services import effects as effects_as
-from services.chores import Chore
+from services.chores.chore import Chore
 from services.database import Database
 from services.errors import ConvohooksError, Malformed
 from services.events import WebhookEventProcessingService
-from services.inbox import as_received
+from services.inbox.inbox import as_received
 from services.provider import Credential, Provider
 from services.retry import WAITS, next_wait
 from services.telemetry import reporting, tracing

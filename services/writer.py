@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Condition, Event, Lock, Thread
 from typing import Any
 
-from services.breaker import Breaker
 from services.database import DatabaseRefused
 from services.errors import ConvohooksError, Unavailable
+from services.outage.breaker import Breaker
 from services.telemetry import tracing
 
 MAX_EVENTS = 64

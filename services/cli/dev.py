@@ -20,8 +20,8 @@ from services.local.ports import HOST, free_port
 from services.local.signals import StopSignals
 from services.local.stack import LocalStack, discard, discard_idle, local_stack
 from services.local.state import State, hold, holder
-from services.setting_values import items
 from services.settings import given
+from services.settings.values import items
 
 STOP_LIMIT = 45.0
 METRICS_PORTS = ("METRICS_PORT", "WORKER_METRICS_PORT")

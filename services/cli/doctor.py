@@ -9,8 +9,8 @@ import typer
 
 from services.cli.output import print_json, print_table, progress, styled
 from services.cli.send import provider_named
-from services.diagnosis import Diagnosis, diagnose, read_capture
 from services.doctor import Target, examine
+from services.doctor.diagnosis import Diagnosis, diagnose, read_capture
 from services.doctor.finding import State
 from services.settings import load_settings, raw_settings
 

@@ -28,7 +28,7 @@ from services.cli.output import (
     print_lines,
     print_table,
 )
-from services.inbox import EventSummary, StoredEvent
+from services.inbox.inbox import EventSummary, StoredEvent
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="List, show and purge stored events."

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from services.cli.output import misuse
 from services.database import Database
-from services.inbox import EventFilter
+from services.inbox.inbox import EventFilter
 from services.settings import load_settings
 from services.validation import explain
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
+from services.chores.reconciler import Look, Reconciler
 from services.cli.output import fail, print_json, print_table, progress
-from services.reconciler import Look, Reconciler
 from services.settings import load_settings
 from services.wiring.chores import wire_reconciler
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from services import unsendable
 from services.cli.output import (
     AsJson,
     Yes,
@@ -20,9 +19,10 @@ from services.cli.output import (
     print_lines,
     print_table,
 )
+from services.outage import unsendable
+from services.outage.spool import Spool
+from services.outage.unsendable import Unsendable
 from services.settings import load_settings
-from services.spool import Spool
-from services.unsendable import Unsendable
 from services.wiring.parts import wire_spool
 
 HELP = "List, show, retry and discard spooled events that Supabase would not store."

@@ -24,8 +24,8 @@ from services.reach.proof import problem_at
 from services.reach.public_url import TunnelNote
 from services.reach.tunnel import Patience, Tunnel
 from services.reach.tunnel_program import ANY_ADDRESS, RECIPES, Recipe
-from services.secret_names import without_secrets
 from services.settings import load_settings
+from services.settings.secret_names import without_secrets
 from services.tavus_setup.following import follow
 
 app = typer.Typer(add_completion=False)

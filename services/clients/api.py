@@ -14,9 +14,9 @@ import structlog
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from services.breaker import Breaker
 from services.clients.pace import Pace
 from services.errors import BadGateway, ConvohooksError, Unavailable
+from services.outage.breaker import Breaker
 
 CONNECT, READ = 3.05, 15.0
 """Seconds until the vendor takes the connection, and between two bytes of its answer."""

@@ -13,8 +13,8 @@ from limits.errors import StorageError
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from services.counters import MEMORY, counters
 from services.errors import TooManyRequests
+from services.limits.counters import MEMORY, counters
 
 PATIENCE = 10.0
 """Seconds that a caller waits for its turn at most; a request has thirty in all."""

@@ -9,8 +9,8 @@ from services.doctor import host, hosted, keys, operation, outside, project, rea
 from services.doctor.finding import Check, Finding, fail, ok
 from services.doctor.patient import Patient, meet
 from services.errors import SettingsError
-from services.setting_files import Given
 from services.settings import given, load_settings, raw_settings
+from services.settings.files import Given
 
 Target: TypeAlias = Literal["any", "hosted"]
 

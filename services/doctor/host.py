@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 from limits.errors import StorageError
 
-from services import mounts
-from services.counters import MEMORY, counters
 from services.doctor.finding import Finding, fail, ok, warn
 from services.doctor.patient import Patient
 from services.errors import ConvohooksError
+from services.limits.counters import MEMORY, counters
+from services.outage import mounts
 from services.providers import PROVIDERS
 from services.reach.public_url import is_loopback
 from services.wiring.parts import wire_spool

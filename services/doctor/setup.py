@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from services.doctor.finding import Finding, fail, ok, warn
 from services.doctor.patient import Patient
 from services.reach.public_url import is_loopback
-from services.secret_names import SECRETS
+from services.settings.secret_names import SECRETS
 
 COMPOSED = frozenset(
     {

@@ -15,14 +15,14 @@ from typing import Any
 
 import structlog
 
+from services.chores.storage import Storage
 from services.database import Database
 from services.erasure import spool as erasure_spool
 from services.erasure.places import Item
 from services.erasure.search import Plan, Search
 from services.erasure.subject import Subject
 from services.errors import ConvohooksError, Unavailable
-from services.spool import Spool
-from services.storage import Storage
+from services.outage.spool import Spool
 
 EVERY = 60.0
 """Seconds between two looks of a worker for what was left undone."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.erasure.search import Plan
 from services.erasure.subject import body_of, is_any_named
-from services.spool import Spool
+from services.outage.spool import Spool
 
 TABLES = ("spooled", "unsendable")
 

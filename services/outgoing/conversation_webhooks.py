@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from services.conversations.owned import NO_CONVERSATION, find_conversation, find_own
 from services.database import Database, execute
 from services.egress import Egress
 from services.errors import NotFound
 from services.outgoing.endpoint_request import ConversationWebhook
 from services.outgoing.endpoints import check_url, new_secret
 from services.outgoing.store import OutgoingStore
-from services.owned import NO_CONVERSATION, find_conversation, find_own
 from services.people import Person
 
 Row = dict[str, Any]

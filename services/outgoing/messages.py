@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from services.conversations.owned import NO_CONVERSATION, find_own
 from services.database import Database
 from services.errors import Conflict, NotFound, Unprocessable
 from services.outgoing.message_request import MessageChange, NewMessage
 from services.outgoing.store import OutgoingStore
-from services.owned import NO_CONVERSATION, find_own
 from services.people import Person
 
 # What of a message never changes: a key that comes with another of these names another message.

@@ -24,7 +24,7 @@ from services.effects import Effects, Json, record
 from services.errors import Malformed, Unauthorized
 from services.inbound import Inbound
 from services.provider import Call, Credential, EventType, Lookups, Provider, Reading
-from services.sources import Source
+from services.settings.sources import Source
 from services.values import at, iso, text, whole
 
 UNKNOWN = "unknown"

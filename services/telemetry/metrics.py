@@ -18,7 +18,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from services.breaker import State
+from services.outage.breaker import State
 from services.telemetry.tally import SECONDS, Tally
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4

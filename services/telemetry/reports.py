@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import structlog
 
-from services.breaker import Breaker
 from services.errors import ConvohooksError
-from services.spool import Spool
+from services.outage.breaker import Breaker
+from services.outage.spool import Spool
 from services.telemetry.tally import Tally
 
 EVERY = 10.0

@@ -15,10 +15,10 @@ from typing import Any, Generic, TypeVar
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from services.breaker import Breaker
 from services.database import Database
 from services.errors import ConvohooksError
-from services.spool import Counts, Spool
+from services.outage.breaker import Breaker
+from services.outage.spool import Counts, Spool
 
 PATIENCE = 2.0
 WAITING = ("received", "failed", "unmatched")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.effects import Json
 from services.provider import Lookups, Video
-from services.titles import best_match
+from services.tools.titles import best_match
 from services.tools.tool import Tool, ToolResult, text_of, texts
 
 LONGEST_ECHO = 200

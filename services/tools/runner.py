@@ -15,11 +15,11 @@ from typing import Any
 
 import structlog
 
-from services.breaker import Breaker
 from services.database import Database
 from services.errors import ConvohooksError, Unavailable
 from services.events import Event, WebhookEventProcessingService
 from services.ingestion import WebhookDataIngestionService, row_of
+from services.outage.breaker import Breaker
 from services.providers.tavus import TAVUS
 from services.tool_calls import WebhookToolCallService
 from services.tools import answers

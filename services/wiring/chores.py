@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from services.analysis import EVERY as ANALYSIS_EVERY
-from services.analysis import MARGIN, Analysis
-from services.chores import Chore
+from services.chores.analysis import EVERY as ANALYSIS_EVERY
+from services.chores.analysis import MARGIN, Analysis
+from services.chores.chore import Chore
+from services.chores.reconciled_events import secrets_of
+from services.chores.reconciler import EVERY as RECONCILER_EVERY
+from services.chores.reconciler import Reconciler
+from services.chores.recordings import EVERY as RECORDINGS_EVERY
+from services.chores.recordings import Recordings
+from services.chores.retention import EVERY as RETENTION_EVERY
+from services.chores.retention import Retention
+from services.chores.storage import Storage
 from services.clients.calendly import CalendlyClient
 from services.clients.openai import ChatClient
 from services.clients.tavus import TavusClient
+from services.conversations.orphans import EVERY as ORPHANS_EVERY
+from services.conversations.orphans import Orphans
 from services.database import Database
 from services.egress import Egress
 from services.erasure.removal import EVERY as ERASURE_EVERY
@@ -20,19 +30,9 @@ from services.notifier.notifier import EVERY as ALERTS_EVERY
 from services.notifier.notifier import Notifier
 from services.notifier.outage import Outage
 from services.notifier.targets import targets_of
-from services.orphans import EVERY as ORPHANS_EVERY
-from services.orphans import Orphans
+from services.outage.spool import Spool
 from services.outgoing.deliveries import TIDY_EVERY
-from services.reconciled_events import secrets_of
-from services.reconciler import EVERY as RECONCILER_EVERY
-from services.reconciler import Reconciler
-from services.recordings import EVERY as RECORDINGS_EVERY
-from services.recordings import Recordings
-from services.retention import EVERY as RETENTION_EVERY
-from services.retention import Retention
 from services.settings import OPENAI_BASE_URL, Settings
-from services.spool import Spool
-from services.storage import Storage
 from services.subscriptions import EVERY as SUBSCRIPTIONS_EVERY
 from services.subscriptions import Subscriptions
 from services.telemetry.realtime import EVERY as REALTIME_EVERY

@@ -9,14 +9,14 @@ import gevent
 import structlog
 from gevent import monkey
 
-from services.breaker import Breaker, State
 from services.database import Database
 from services.egress import Egress
+from services.outage.breaker import Breaker, State
+from services.outage.spool import Spool
 from services.outgoing.store import OutgoingStore
 from services.outgoing.vault import Vault
 from services.settings import Settings
 from services.shown_events import ShownEvents
-from services.spool import Spool
 
 SECONDS_WITHOUT_SPOOL = 2.0
 

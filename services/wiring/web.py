@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from limits import RateLimitItemPerHour
 
 from services.bookings import Bookings
-from services.breaker import Breaker
 from services.clients.calendly import CalendlyClient
 from services.clients.tavus import TavusClient
-from services.conversations import Conversations
-from services.counters import counters
+from services.conversations.conversations import Conversations
+from services.conversations.orphans import Orphans
+from services.conversations.relay import Relay
 from services.database import Database
-from services.drainer import Drainer
 from services.events import WebhookEventProcessingService
 from services.ingestion import WebhookDataIngestionService
-from services.limits import Limit, Limits
+from services.limits.counters import counters
+from services.limits.limits import Limit, Limits
 from services.lookups import CachedLookups, HurriedLookups
-from services.orphans import Orphans
+from services.outage.breaker import Breaker
+from services.outage.drainer import Drainer
+from services.outage.spool import Spool
 from services.outgoing.conversation_webhooks import ConversationWebhooks
 from services.outgoing.endpoints import Endpoints
 from services.outgoing.messages import Messages
@@ -27,9 +29,7 @@ from services.processing import WebhookProcessingService
 from services.provider import Lookups, Provider
 from services.providers import providers
 from services.reach.public_url import public_url
-from services.relay import Relay
 from services.settings import Settings
-from services.spool import Spool
 from services.telemetry.metrics import Metrics
 from services.telemetry.reports import Reporter, facts_of
 from services.telemetry.tally import Tally

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from services.database import Database
-from services.drainer import Drainer
 from services.events import WebhookEventProcessingService
 from services.lookups import CachedLookups
+from services.outage.drainer import Drainer
 from services.outgoing.attempt import Sender
 from services.outgoing.deliveries import Deliveries
 from services.providers import providers

@@ -17,7 +17,7 @@ from collections import Counter
 import psycopg
 
 from services.local.state import State
-from services.spool import Counts, Spool
+from services.outage.spool import Counts, Spool
 from tests.chaos import books, hearing
 from tests.chaos.faults import carry_out
 from tests.chaos.leases import end_leases

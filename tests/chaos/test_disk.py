@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from services.spool import Spool, SpoolFull
+from services.outage.spool import Spool, SpoolFull
 from tests.chaos.disk import ON_DISK, CappedSpool, Disk, small_disk
 
 # More than SQLite's own files have room for without a new block.

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import responses
 
-from services.analysis import WAITS, Analysis
+from services.chores.analysis import WAITS, Analysis
 from services.clients.openai import ChatClient
 from services.database import Database
 from services.effects import Effects, Feedback, Message, to_json

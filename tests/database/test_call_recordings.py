@@ -12,13 +12,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from services.chores.recordings import Recordings
+from services.chores.storage import Storage
 from services.database import Database
 from services.effects import Effects, record, to_json
 from services.egress import Stream
 from services.local.stack import LocalStack
-from services.recordings import Recordings
 from services.settings import load_settings
-from services.storage import Storage
 from tests.database.events import event, receive, rows
 from tests.storage_fake import FakeStorage, fake_storage
 

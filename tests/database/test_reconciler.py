@@ -15,13 +15,13 @@ import psycopg
 import pytest
 
 from services import security
+from services.chores.reconciled_events import UNKNOWN_REASON, secrets_of
+from services.chores.reconciler import Reconciler
 from services.clients.tavus import TavusClient
 from services.database import Database
 from services.errors import ConvohooksError
 from services.events import WebhookEventProcessingService
 from services.local.stack import LocalStack
-from services.reconciled_events import UNKNOWN_REASON, secrets_of
-from services.reconciler import Reconciler
 from services.settings import Settings, load_settings
 from services.writer import Writer
 from tests.database.events import make_conversation, receive, rows

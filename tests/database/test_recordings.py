@@ -20,13 +20,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from services.chores.recordings import WAITS, Recordings, storage_path
+from services.chores.storage import Storage
 from services.database import Database
 from services.egress import Egress
 from services.errors import Unavailable
 from services.local.stack import LocalStack
-from services.recordings import WAITS, Recordings, storage_path
 from services.settings import load_settings
-from services.storage import Storage
 from services.wiring.worker import wire_worker
 from tests.certificate import make_certificate
 from tests.database.events import make_conversation, new_conversation_id, receive, rows

@@ -13,13 +13,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from services.chores.retention import Retention
 from services.database import Database
 from services.effects import Effects
 from services.events import WebhookEventProcessingService
 from services.local.stack import LocalStack
 from services.provider import Provider
 from services.providers.tavus import TAVUS
-from services.retention import Retention
 from services.security import sha256_hex
 from services.settings import load_settings
 from services.worker import Worker

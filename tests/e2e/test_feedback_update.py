@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from playwright.sync_api import expect
 
-from services.analysis import Analysis
+from services.chores.analysis import Analysis
 from services.database import Database
 from services.feedback import Analyzer
 from services.local.stack import LocalStack

@@ -20,7 +20,7 @@ from services.inbound import Inbound
 from services.provider import Call, Provider
 from services.providers.source import source_provider
 from services.settings import load_settings
-from services.sources import Source, read_sources
+from services.settings.sources import Source, read_sources
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
 OLD = "whsec_" + base64.b64encode(b"o" * 24).decode()

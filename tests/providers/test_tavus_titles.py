@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.provider import Video
-from services.titles import best_match
+from services.tools.titles import best_match
 
 TITLES = (
     "Intro",

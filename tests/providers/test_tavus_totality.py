@@ -23,9 +23,9 @@ from services.provider import Credential, Scenario, Video
 from services.providers.tavus import TAVUS
 from services.providers.tavus.fields import moment, seconds, share, text
 from services.spoken import said_nothing, spoken_email
-from services.titles import best_match
 from services.tool_calls import WebhookToolCallService
 from services.tools.display_cta import is_web_address
+from services.tools.titles import best_match
 from services.validation import parse_object, storable
 
 VIDEOS = (Video(id="1", title="Intro", storage_url="https://example.test/1"),)

@@ -17,12 +17,12 @@ import pytest
 
 from bench import capacity
 from bench.callbacks import body, numbered
-from services import mounts
 from services.inbound import Inbound
 from services.local.stack import LocalStack
+from services.outage import mounts
+from services.outage.spool import MAX_BYTES, Spool
 from services.providers.tavus import TAVUS
 from services.settings import load_settings
-from services.spool import MAX_BYTES, Spool
 from services.wiring.web import wire
 from tests.database.events import make_conversation, new_conversation_id
 from tests.in_process import EVENT_ID, client, settings_of

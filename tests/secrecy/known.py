@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from services.secret_names import SECRETS
 from services.security import callback_token
 from services.settings import given
+from services.settings.secret_names import SECRETS
 
 SHORTEST = 8
 """Characters below which a text is found anywhere."""

@@ -82,8 +82,8 @@ def add_acme(folder: Path) -> None:
     """Do what the page says."""
     module, setting, reading, line, sample = blocks()
     (folder / "services/providers/acme.py").write_text(module)
-    insert(folder / "services/settings.py", "    webhook_sources: Mapping", setting)
-    insert(folder / "services/settings.py", "            webhook_sources=self.", reading)
+    insert(folder / "services/settings/settings.py", "    webhook_sources: Mapping", setting)
+    insert(folder / "services/settings/settings.py", "            webhook_sources=self.", reading)
     senders = folder / "services/providers/__init__.py"
     imported, _, registered = line.strip().partition("\n\n")
     insert(senders, "from services.providers.calendly import", f"{imported}\n")

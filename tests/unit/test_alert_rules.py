@@ -12,9 +12,9 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.breaker import Breaker
 from services.notifier.outage import NAME as OUTAGE
 from services.notifier.rules import RULES as WORKER_RULES
+from services.outage.breaker import Breaker
 from services.outgoing.attempt import Attempt
 from services.telemetry.metrics import Metrics
 from services.telemetry.worker_metrics import WorkerMetrics

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from structlog.testing import capture_logs
 
-from services.breaker import Breaker
 from services.database import DatabaseRefused
 from services.errors import Unavailable
+from services.outage.breaker import Breaker
 
 
 class Clock:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from services import chores
-from services.chores import Chore
+from services.chores import chore
+from services.chores.chore import Chore
 from services.errors import Unavailable
 
 
 @pytest.fixture(autouse=True)
 def _no_long_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chores, "AWAY", 0.0)
+    monkeypatch.setattr(chore, "AWAY", 0.0)
 
 
 def done_by(work: Callable[[threading.Event], Iterator[bool]]) -> None:

@@ -12,12 +12,12 @@ import pytest
 import requests
 import responses
 
-from services.breaker import Breaker
 from services.clients.api import ApiClient, ApiRefused
 from services.clients.pace import Pace
 from services.clients.tavus import TavusClient
 from services.clients.twilio import twilio_client
 from services.errors import BadGateway, ConvohooksError, TooManyRequests, Unavailable
+from services.outage.breaker import Breaker
 from services.settings import Settings, load_settings
 from tests.redis_server import redis_server
 

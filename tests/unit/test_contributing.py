@@ -122,11 +122,11 @@ def test_a_tool_answers_the_agent(folder: Path) -> None:
 
 def test_a_setting_is_read_and_has_its_default(folder: Path) -> None:
     declared, read, example = section("Add a setting")
-    insert(folder / "services/settings.py", "    cors_origins: tuple", declared)
-    insert(folder / "services/settings.py", "            cors_origins=self.", read)
+    insert(folder / "services/settings/settings.py", "    cors_origins: tuple", declared)
+    insert(folder / "services/settings/settings.py", "            cors_origins=self.", read)
     with (folder / ".env.example").open("a") as file:
         file.write(example)
 
     assert told_by(folder, SETTING) == "Hello"
     assert told_by(folder, SETTING, GREETING="Moin") == "Moin"
-    assert_well_written(folder, "services/settings.py")
+    assert_well_written(folder, "services/settings/settings.py")

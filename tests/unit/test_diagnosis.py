@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.diagnosis import Captured, diagnose, read_capture
+from services.doctor.diagnosis import Captured, diagnose, read_capture
 from services.errors import Malformed
 from services.provider import Call, Provider
 from services.providers import providers

@@ -12,7 +12,7 @@ import pytest
 import requests
 import responses
 
-from services import doctor, mounts
+from services import doctor
 from services.database import DatabaseRefused
 from services.doctor import (
     CHECKS,
@@ -29,11 +29,12 @@ from services.doctor import (
 from services.doctor.finding import Check, Finding
 from services.doctor.patient import Patient, Schema
 from services.errors import Unavailable
+from services.outage import mounts
+from services.outage.spool import Spool
 from services.reach.proof import prove
 from services.reach.public_url import TunnelNote
 from services.schema_version import SCHEMA_VERSION
 from services.settings import load_settings
-from services.spool import Spool
 
 HUSH = "hush-hush-hush-hush-hush"
 TEXTS = {

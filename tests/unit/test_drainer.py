@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from services import mounts
-from services.breaker import Breaker
 from services.database import DatabaseRefused
-from services.drainer import MAX_TRIES, Drainer
 from services.errors import Unavailable
-from services.spool import Counts, Spool
+from services.outage import mounts
+from services.outage.breaker import Breaker
+from services.outage.drainer import MAX_TRIES, Drainer
+from services.outage.spool import Counts, Spool
 from services.writer import Row, Writer
 
 

@@ -12,9 +12,9 @@ import pytest
 from limits.errors import StorageError
 from limits.storage import Storage
 
-from services.counters import MemoryCounters, counters
 from services.errors import SettingsError, TooManyRequests
-from services.limits import Allowance, Limit, Limits, network
+from services.limits.counters import MemoryCounters, counters
+from services.limits.limits import Allowance, Limit, Limits, network
 from services.local.ports import HOST
 from tests.redis_server import redis_server
 
@@ -248,7 +248,7 @@ def test_nobody_is_refused_while_the_counters_are_away_and_they_are_left_alone(
 ) -> None:
     now = 0.0
     log = Mock()
-    monkeypatch.setattr("services.limits.log", log)
+    monkeypatch.setattr("services.limits.limits.log", log)
     shaky = Shaky()
     limit = Limit(shaky, 1, clock=lambda: now)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.breaker import Breaker
 from services.errors import Unavailable
+from services.outage.breaker import Breaker
 from services.telemetry.metrics import Metrics
 
 COUNT = """

@@ -19,7 +19,7 @@ PAGE = f"""
 | --- | --- | --- |
 | `{FUNCTION}` | ``{BECAME.replace("|", chr(92) + "|")}`` | nobody can tell |
 """
-LIMITS = Part(sources=("services/limits.py",), tests=())
+LIMITS = Part(sources=("services/limits/limits.py",), tests=())
 
 
 @pytest.mark.parametrize("one", breaks(), ids=lambda one: f"{one.function}: {one.was[:30]}")
@@ -74,10 +74,10 @@ def test_figures_of_a_part_replace_its_own() -> None:
 @pytest.mark.parametrize(
     ("mutant", "function"),
     [
-        ("services.limits.xǁLimitǁ_spend__mutmut_12", "limits.Limit._spend"),
+        ("services.limits.limits.xǁLimitǁ_spend__mutmut_12", "limits.Limit._spend"),
         ("services.outgoing.schedule.x__date__mutmut_3", "outgoing.schedule._date"),
         ("services.retry.x_next_wait__mutmut_8", "retry.next_wait"),
-        ("services.limits.xǁLimitǁ__init____mutmut_1", "limits.Limit.__init__"),
+        ("services.limits.limits.xǁLimitǁ__init____mutmut_1", "limits.Limit.__init__"),
     ],
 )
 def test_a_mutants_function_is_called_as_in_the_code(mutant: str, function: str) -> None:

@@ -18,7 +18,7 @@ from services.providers.stripe import STRIPE
 from services.providers.tavus import TAVUS
 from services.providers.twilio import TWILIO
 from services.settings import Settings
-from services.sources import Source
+from services.settings.sources import Source
 
 BODY = b'{"event": "invitee.created"}'
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)

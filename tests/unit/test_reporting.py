@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
-from services.chores import Chore
+from services.chores.chore import Chore
 from services.cli.worker import reported
 from services.errors import SettingsError, Unavailable
 from services.events import WebhookEventProcessingService

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from services.breaker import Breaker
 from services.errors import Unavailable
-from services.spool import Counts, Spool, SpoolBroken
+from services.outage.breaker import Breaker
+from services.outage.spool import Counts, Spool, SpoolBroken
 from services.telemetry.reports import Reporter, facts_of
 from services.telemetry.tally import Tally
 

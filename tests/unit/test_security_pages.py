@@ -15,9 +15,9 @@ from flask import Flask
 
 from services.database import Database
 from services.errors import Forbidden, Unavailable
-from services.limits import Limit
+from services.limits.limits import Limit
 from services.people import People, Person
-from services.secret_names import SECRETS
+from services.settings.secret_names import SECRETS
 from tests.whole_app import ENVIRONMENT, ID, doors, whole_app
 
 SECURITY = Path("docs/security.md").read_text()

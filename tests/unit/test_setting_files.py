@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from services import setting_files
 from services.doctor import examine
 from services.errors import SettingsError
 from services.local import dotenv
-from services.secret_names import SECRETS, without_secrets
-from services.setting_files import LARGEST
-from services.settings import Settings, given, load_settings, names
+from services.settings import Settings, files, given, load_settings, names
+from services.settings.files import LARGEST
+from services.settings.secret_names import SECRETS, without_secrets
 
 GOOD = {
     "SUPABASE_URL": "https://abc.example.test",
@@ -141,7 +140,7 @@ def test_unreadable_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied", HUSH)
 
-    monkeypatch.setattr(setting_files.os, "open", refuse)
+    monkeypatch.setattr(files.os, "open", refuse)
 
     told = problems(TAVUS_API_KEY_FILE=written(tmp_path, HUSH))
 
@@ -207,7 +206,7 @@ def test_settings_file_is_given_nothing_that_comes_from_a_file(tmp_path: Path) -
 def test_every_hidden_setting_is_a_secret_by_name() -> None:
     """What the settings do not show is what is handed to no other program."""
     hidden = {field.name for field in fields(Settings) if not field.repr}
-    source = Path("services/settings.py").read_text()
+    source = Path("services/settings/settings.py").read_text()
     secrets = {
         name
         for field, read in re.findall(

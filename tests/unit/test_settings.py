@@ -102,7 +102,7 @@ def test_no_secret_is_printed_with_the_settings() -> None:
 
 
 def test_every_setting_is_in_the_example() -> None:
-    source = Path("services/settings.py").read_text()
+    source = Path("services/settings/settings.py").read_text()
     read = set(re.findall(r'"([A-Z][A-Z_]+)"', source))
     older = {"SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_ANON_KEY", "NEXT_PUBLIC_BASE_URL"}
     example = set(re.findall(r"^#? ?([A-Z_]+)=", Path(".env.example").read_text(), re.MULTILINE))

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from services.breaker import Breaker
 from services.database import Database
 from services.errors import Unavailable
-from services.spool import Counts, Spool, SpoolBroken
+from services.outage.breaker import Breaker
+from services.outage.spool import Counts, Spool, SpoolBroken
 from services.telemetry.metrics import Metrics
 from services.telemetry.situation import Question, Situation
 from tests.unit.test_metrics import samples

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from services import mounts
 from services.errors import Unavailable
-from services.spool import Counts, Spool, SpoolBroken, SpoolFull
+from services.outage import mounts
+from services.outage.spool import Counts, Spool, SpoolBroken, SpoolFull
 
 CAP = 1_000_000
 
 WRITE = """
 import sys
 from pathlib import Path
-from services.spool import Spool
+from services.outage.spool import Spool
 
 spool = Spool(Path(sys.argv[1]))
 for n in range(int(sys.argv[2]), int(sys.argv[3])):
@@ -47,7 +47,7 @@ def fill(spool: Spool) -> None:
 
 def write(path: Path, start: int, end: int) -> subprocess.Popen[str]:
     """Have another process put rows, each named on its stdout once it is kept."""
-    source = f"from services import mounts; mounts.IN_MEMORY = frozenset()\n{WRITE}"
+    source = f"from services.outage import mounts; mounts.IN_MEMORY = frozenset()\n{WRITE}"
     return subprocess.Popen(
         [sys.executable, "-c", source, str(path), str(start), str(end)],
         stdout=subprocess.PIPE,

@@ -39,7 +39,7 @@ def test_only_settings_reads_the_environment() -> None:
         and re.search(r"os\.environ|getenv|import environ|dotenv_values", path.read_text())
     }
 
-    assert readers == {"services/settings.py"}
+    assert readers == {"services/settings/settings.py"}
 
 
 def test_nothing_shadows_the_client_library() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services import mounts, unsendable
-from services.spool import Counts, Spool
+from services.outage import mounts, unsendable
+from services.outage.spool import Counts, Spool
 
 
 @pytest.fixture(name="spool")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from services.breaker import Breaker
 from services.database import DatabaseRefused
 from services.errors import Unavailable
+from services.outage.breaker import Breaker
 from services.writer import MAX_BYTES, MAX_EVENTS, Row, Writer
 
 

@@ -15,12 +15,12 @@ import psutil
 import psycopg
 import pytest
 
-from services.conversation_request import NewConversation
-from services.conversations import Conversations
+from services.conversations.conversations import Conversations
+from services.conversations.orphans import WAITS, Orphans
+from services.conversations.request import NewConversation
 from services.database import Database
 from services.errors import ConvohooksError, Unavailable
 from services.local.stack import LocalStack
-from services.orphans import WAITS, Orphans
 from services.people import Person
 from services.settings import Settings, load_settings
 from services.wiring.web import wire

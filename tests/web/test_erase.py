@@ -23,19 +23,19 @@ import pytest
 from psycopg.types.json import Jsonb
 from typer.testing import CliRunner
 
-from services import mounts
+from services.chores.storage import Storage
 from services.cli import app
 from services.database import Database
 from services.erasure import subject as erasure_subject
 from services.erasure.places import PLACES
 from services.erasure.removal import Erasure
 from services.local.stack import LocalStack
+from services.outage import mounts
+from services.outage.spool import Spool
 from services.provider import Call, Provider
 from services.providers import providers
 from services.sending import call_of, renewed, sample, sample_names
 from services.settings import Settings, load_settings
-from services.spool import Spool
-from services.storage import Storage
 from services.wiring.worker import wire_worker
 from tests.command import convohooks
 from tests.database.events import event, make_conversation, new_conversation_id, receive, rows

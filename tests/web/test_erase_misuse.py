@@ -18,13 +18,13 @@ import pytest
 from psycopg.types.json import Jsonb
 from typer.testing import CliRunner
 
+from services.chores.storage import Storage
 from services.cli import app
 from services.database import Database
 from services.erasure import subject as subjects
 from services.erasure.removal import Erasure
 from services.local.stack import LocalStack
 from services.settings import Settings, load_settings
-from services.storage import Storage
 from tests.command import convohooks
 from tests.database.events import event, make_conversation, new_conversation_id, receive, rows
 from tests.database.traces import traces

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from services.local.stack import LocalStack
-from services.spool import Spool
+from services.outage.spool import Spool
 from tests.database.events import make_conversation, new_conversation_id, rows
 from tests.forwarder import Forwarder, Mode
 from tests.stack import start_service

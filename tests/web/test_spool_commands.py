@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from services.local.stack import LocalStack
-from services.spool import Counts, Spool
+from services.outage.spool import Counts, Spool
 from tests.command import convohooks
 from tests.database.events import new_conversation_id, rows
 from tests.stack import start_service

@@ -15,7 +15,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from services.breaker import Breaker
 from services.database import Database
 from services.effects import Json
 from services.errors import Unavailable
@@ -24,6 +23,7 @@ from services.inbound import Inbound
 from services.ingestion import WebhookDataIngestionService, row_of
 from services.local.stack import LocalStack
 from services.lookups import CachedLookups
+from services.outage.breaker import Breaker
 from services.provider import Credential, Lookups
 from services.providers.tavus import TAVUS
 from services.settings import Settings, load_settings

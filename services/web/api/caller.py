@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, after_this_request, request
 
 from services.errors import Unauthorized
-from services.limits import Allowance
+from services.limits.limits import Allowance
 from services.people import Person
 from services.wiring.web import Services
 

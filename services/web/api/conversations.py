@@ -8,8 +8,8 @@ from typing import Any
 
 from flask import Blueprint
 
-from services.conversation_request import NewConversation
-from services.owned import find_conversation
+from services.conversations.owned import find_conversation
+from services.conversations.request import NewConversation
 from services.people import Person
 from services.web.api.conversation_rows import Conversation, ConversationDetail, detail
 from services.web.api.cursor import Page, PageQuery, read_page
@@ -23,7 +23,7 @@ COLUMNS = ",".join(Conversation.model_fields)
 def blueprint(services: Services) -> Blueprint:
     """Return the routes; each wants a person's token, an anonymous one's will do."""
     routes = Blueprint("conversations", __name__, url_prefix=URL)
-    conversations = services.conversations
+    conversations = services.conversations.conversations
 
     def reads(token: str) -> Any:
         return services.database.as_person(token).from_("conversations").select(COLUMNS)

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.database import Database
 from services.errors import NotFound
-from services.inbox import EventFilter, EventSummary, State, StoredEvent
+from services.inbox.inbox import EventFilter, EventSummary, State, StoredEvent
+from services.inbox.retelling import Retellings
 from services.providers.tavus_relay import RELAY
-from services.retelling import Retellings
 from services.web.api.declared import declared
 from services.web.openapi.schemas import without_null
 from services.wiring.web import Services

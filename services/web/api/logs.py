@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.inbox import EventSummary, State
+from services.inbox.inbox import EventSummary, State
 from services.telemetry.statistics import percentile_ms, success_rate, sum_buckets
 from services.validation import Sought
 from services.web.api.declared import declared

@@ -16,6 +16,14 @@ from urllib.parse import quote
 import structlog
 
 from services import redaction
+from services.chores.reconciled_events import (
+    PATH,
+    end_of,
+    events_of,
+    is_recognisable,
+    unknown_end,
+    without_echoes,
+)
 from services.clients.api import ApiRefused
 from services.clients.tavus import TavusClient
 from services.database import Database
@@ -26,14 +34,6 @@ from services.ingestion import row_of
 from services.provider import Credential
 from services.providers.tavus import TAVUS
 from services.providers.tavus.fields import moment
-from services.reconciled_events import (
-    PATH,
-    end_of,
-    events_of,
-    is_recognisable,
-    unknown_end,
-    without_echoes,
-)
 from services.writer import Writer
 
 EVERY = 10.0

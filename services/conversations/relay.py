@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from services.conversations.owned import find_own
 from services.database import Database
 from services.effects import Json
 from services.errors import Conflict, Malformed, Unavailable, Unprocessable
 from services.events import WebhookEventProcessingService
 from services.inbound import Inbound
 from services.ingestion import row_of
-from services.limits import Limit
-from services.owned import find_own
+from services.limits.limits import Limit
 from services.people import Person
 from services.provider import Credential
 from services.providers.tavus.fields import text

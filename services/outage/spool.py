@@ -16,8 +16,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-from services import mounts
 from services.errors import Unavailable
+from services.outage import mounts
 
 MAX_BYTES = 512 * 1024 * 1024
 BUSY_SECONDS = 5.0

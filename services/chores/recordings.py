@@ -16,10 +16,10 @@ from urllib.parse import urljoin, urlsplit
 
 import structlog
 
+from services.chores.storage import Storage
 from services.database import Database
 from services.egress import Egress, EgressError, Stream
 from services.errors import BadGateway, ConvohooksError
-from services.storage import Storage
 
 EVERY = 10.0
 LEASE = 300.0

@@ -7,7 +7,7 @@ import sqlite3
 from base64 import b64decode
 from dataclasses import dataclass
 
-from services.spool import Row, Spool
+from services.outage.spool import Row, Spool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

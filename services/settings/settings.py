@@ -10,12 +10,12 @@ from typing import TypeVar
 
 from dotenv import dotenv_values
 
-from services import setting_files
-from services import setting_values as parse
 from services.errors import SettingsError
 from services.notifier.thresholds import Thresholds, read_thresholds
-from services.setting_files import SUFFIX, Given
-from services.sources import Source, read_sources
+from services.settings import files
+from services.settings import values as parse
+from services.settings.files import SUFFIX, Given
+from services.settings.sources import Source, read_sources
 
 Value = TypeVar("Value")
 
@@ -133,7 +133,7 @@ def names() -> tuple[str, ...]:
 
 def given(environment: Mapping[str, str]) -> Given:
     """Return every setting's text, of its variable or of the file that `<name>_FILE` names."""
-    return setting_files.resolve(environment, names())
+    return files.resolve(environment, names())
 
 
 class _Reader:

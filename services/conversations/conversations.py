@@ -1,9 +1,9 @@
 """Conversations that people start here: our row first, then Tavus, then the join URL.
 
 Whatever fails on the way, and wherever the process may die, no row stays between two states and
-nothing runs at Tavus that nobody was told of; `services/orphans.py` does what cannot be done at
-once. A conversation that Tavus made but we could not store is ended: its person got an error
-instead of the join URL, and an empty room holds one of the account's places.
+nothing runs at Tavus that nobody was told of; `orphans.py` does what cannot be done at once. A
+conversation that Tavus made but we could not store is ended: its person got an error instead of
+the join URL, and an empty room holds one of the account's places.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from services.clients.api import ApiRefused
 from services.clients.tavus import TavusClient
-from services.conversation_request import NewConversation
+from services.conversations.orphans import FIRST_LOOK, Orphans, end
+from services.conversations.request import NewConversation
 from services.database import Database, DatabaseRefused, execute
 from services.errors import (
     BadGateway,
@@ -30,8 +31,7 @@ from services.errors import (
     Unavailable,
     Unprocessable,
 )
-from services.limits import Limit
-from services.orphans import FIRST_LOOK, Orphans, end
+from services.limits.limits import Limit
 from services.people import Person
 from services.security import callback_token, sha256_hex
 from services.settings import Settings

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.setting_files import SUFFIX
+from services.settings.files import SUFFIX
 
 SECRETS = (
     "SUPABASE_SECRET_KEY",

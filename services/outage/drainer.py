@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from services.errors import ConvohooksError
-from services.spool import Spool, Spooled
+from services.outage.spool import Spool, Spooled
 from services.writer import MAX_BYTES, MAX_EVENTS, Result, Row, Writer
 
 IDLE = 1.0

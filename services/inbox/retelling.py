@@ -10,7 +10,7 @@ from services import effects as effects_as
 from services.effects import Json
 from services.errors import ConvohooksError
 from services.events import WebhookEventProcessingService
-from services.inbox import as_received
+from services.inbox.inbox import as_received
 from services.provider import Credential, Provider
 
 NO_BODY = "Its body was removed for its age."

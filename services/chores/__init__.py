@@ -1,0 +1,1 @@
+"""What the worker does beside events: lost callbacks, recordings, feedback, retention."""

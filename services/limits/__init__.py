@@ -1,0 +1,1 @@
+"""How much is too much, and where it is counted."""
