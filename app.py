@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     tracing.configure(settings)
     services = wire(settings)
     app = Flask("services.web", static_folder="static", template_folder="templates")
-    app.extensions["drainer"] = services.outage.drainer
+    app.extensions["drainer"] = services.drainer
     app.extensions["reports"] = services.reports
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.url_map.strict_slashes = False

@@ -81,8 +81,8 @@ def blueprint(services: Services) -> Blueprint:
     routes = Blueprint("monitoring", __name__)
     situation = Situation(
         services.database,
-        services.outage.breaker,
-        services.outage.spool,
+        services.breaker,
+        services.spool,
         realtime_limit=services.settings.realtime_changes_per_second,
     )
     started = time.monotonic()
@@ -110,13 +110,13 @@ def blueprint(services: Services) -> Blueprint:
     @route(answers={200: Ready})
     def ready() -> Ready:
         """Tell whether events can be taken; 503 when they cannot."""
-        commit = _problem(lambda: services.outage.breaker.call(services.database.check_readiness))
-        spool = _problem(services.outage.spool.check) if services.outage.spool else "off"
+        commit = _problem(lambda: services.breaker.call(services.database.check_readiness))
+        spool = _problem(services.spool.check) if services.spool else "off"
         if commit and spool:
             raise Unavailable(f"Events cannot be committed: {commit} Spool: {spool}")
-        counts = _counts(services.outage.spool)
+        counts = _counts(services.spool)
         return Ready(
-            circuit=services.outage.breaker.state,
+            circuit=services.breaker.state,
             spool=spool or "ready",
             spooled=counts.spooled if counts else None,
             unsendable=counts.unsendable if counts else None,
@@ -129,7 +129,7 @@ def blueprint(services: Services) -> Blueprint:
             _require_token(
                 services.settings.metrics_tokens, request.headers.get("Authorization", "")
             )
-        services.metrics.breaker_changed(services.outage.breaker.state)
+        services.metrics.breaker_changed(services.breaker.state)
         text = services.metrics.exposition(situation.metrics())
         return Response(text, content_type=CONTENT_TYPE)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 OFFENCES = {
-    "Only the database module knows the Supabase client": ("owned.py", "import postgrest.types"),
+    "Only the database module knows the Supabase client": ("conversations/owned.py", "import postgrest.types"),
     "Only the web knows Flask": ("cli/send.py", "from flask import Flask"),
     "Only the spool knows its file": ("drainer.py", "import sqlite3"),
     "What make dev installs is used by services.local alone": ("doctor/host.py", "import psutil"),

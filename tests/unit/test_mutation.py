@@ -10,7 +10,7 @@ from mutation.parts import PARTS, Part
 from mutation.sql_run import Break, breaks, definition
 from services.local.checkout import ROOT
 
-FUNCTION, BECAME = "limits.Limit._spend", 'return None if a | b else "x"'
+FUNCTION, BECAME = "limits.limits.Limit._spend", 'return None if a | b else "x"'
 SURVIVOR = Survivor(function=FUNCTION, was="return 1", became=BECAME)
 PAGE = f"""
 {explained.BEGIN}
@@ -74,10 +74,10 @@ def test_figures_of_a_part_replace_its_own() -> None:
 @pytest.mark.parametrize(
     ("mutant", "function"),
     [
-        ("services.limits.limits.xǁLimitǁ_spend__mutmut_12", "limits.Limit._spend"),
+        ("services.limits.limits.xǁLimitǁ_spend__mutmut_12", "limits.limits.Limit._spend"),
         ("services.outgoing.schedule.x__date__mutmut_3", "outgoing.schedule._date"),
         ("services.retry.x_next_wait__mutmut_8", "retry.next_wait"),
-        ("services.limits.limits.xǁLimitǁ__init____mutmut_1", "limits.Limit.__init__"),
+        ("services.limits.limits.xǁLimitǁ__init____mutmut_1", "limits.limits.Limit.__init__"),
     ],
 )
 def test_a_mutants_function_is_called_as_in_the_code(mutant: str, function: str) -> None:

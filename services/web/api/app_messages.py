@@ -62,7 +62,7 @@ def blueprint(services: Services) -> Blueprint:
         At most 100 messages and 256 KiB. A repeat changes nothing: send again what was not stored.
         """
         messages = [message.model_dump() for message in body.messages]
-        relayed = services.conversations.relay.receive(person, conversation_id, messages, call)
+        relayed = services.relay.receive(person, conversation_id, messages, call)
         log.info("relay", accepted=relayed.accepted, duplicates=relayed.duplicates)
         return Relayed(accepted=relayed.accepted, duplicates=relayed.duplicates)
 

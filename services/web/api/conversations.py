@@ -23,7 +23,7 @@ COLUMNS = ",".join(Conversation.model_fields)
 def blueprint(services: Services) -> Blueprint:
     """Return the routes; each wants a person's token, an anonymous one's will do."""
     routes = Blueprint("conversations", __name__, url_prefix=URL)
-    conversations = services.conversations.conversations
+    conversations = services.conversations
 
     def reads(token: str) -> Any:
         return services.database.as_person(token).from_("conversations").select(COLUMNS)
