@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 OFFENCES = {
-    "Only the database module knows the Supabase client": ("conversations/owned.py", "import postgrest.types"),
+    "Only the database module knows the Supabase client": (
+        "conversations/owned.py",
+        "import postgrest.types",
+    ),
     "Only the web knows Flask": ("cli/send.py", "from flask import Flask"),
-    "Only the spool knows its file": ("drainer.py", "import sqlite3"),
+    "Only the spool knows its file": ("outage/drainer.py", "import sqlite3"),
     "What make dev installs is used by services.local alone": ("doctor/host.py", "import psutil"),
     "What make test installs is used by nothing that is installed": (
-        "storage.py",
+        "chores/storage.py",
         "import responses",
     ),
     "Commands, then who serves, the wiring, the work, the database": (
