@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -175,7 +176,8 @@ class Spool:
         # Who removes or replaces the file would have us write to the one that is gone.
         if self._open is None or not self._path.exists() or self._inode != self._path.stat().st_ino:
             self._drop()
-            self._open = _connect(self._path, self._max_bytes)
+            self._open = _connect(self._path)
+            _prepare(self._open, self._max_bytes)
             self._inode = self._path.stat().st_ino
         return self._open
 
@@ -185,7 +187,7 @@ class Spool:
             self._open = None
 
 
-def _connect(path: Path, max_bytes: int) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     if mounts.is_in_memory(path):
         raise OSError("it lies in memory, which a restart empties")
     # Events hold what people said: nobody else on the host is to read them. A file that is there is
@@ -195,13 +197,35 @@ def _connect(path: Path, max_bytes: int) -> sqlite3.Connection:
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     # Spool._lock lets one thread in at a time, but not always the same.
-    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    db.execute("pragma journal_mode = wal")
+    return sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+
+
+def _prepare(db: sqlite3.Connection, max_bytes: int) -> None:
+    _write_ahead(db)
     db.execute("pragma synchronous = full")
     page_size = db.execute("pragma page_size").fetchone()[0]
     db.execute(f"pragma max_page_count = {max_bytes // page_size}")
     db.executescript(_SCHEMA)
-    return db
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Have changes written ahead; of those who say so first at one time SQLite refuses all but one.
+
+    It does not wait for the others, for each holds what the others want: who is refused must let
+    go and try again (https://sqlite.org/c3ref/busy_handler.html).
+    """
+    patience = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _locks(lock: int) -> bool:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -135,6 +136,23 @@ def test_processes_share_the_file(path: Path) -> None:
         assert writer.returncode == 0
 
     assert sorted(numbers(Spool(path))) == list(range(300))
+
+
+def test_all_may_open_a_new_file_at_one_time(path: Path) -> None:
+    files, openers = 20, 4
+    all_are_here = Barrier(openers)
+
+    def open_each(n: int) -> None:
+        for file in range(files):
+            all_are_here.wait(timeout=20)
+            Spool(path.with_suffix(f".{file}")).put({"n": n})
+
+    with ThreadPoolExecutor(openers) as pool:
+        for opened in [pool.submit(open_each, n) for n in range(openers)]:
+            opened.result(timeout=20)
+
+    for file in range(files):
+        assert sorted(numbers(Spool(path.with_suffix(f".{file}")))) == list(range(openers))
 
 
 def test_killed_process_loses_nothing_acknowledged(path: Path) -> None:
