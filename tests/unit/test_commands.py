@@ -14,11 +14,12 @@ from services.cli.lazy import SENTENCES, imported
 HEAVY = ("supabase", "pydantic", "httpx", "requests", "structlog", "flask", "gevent", "redis")
 PROGRAM = f"""
 import sys
+of_others = set(sys.modules)
 from services.cli import app
 try:
     app(["--help"])
 finally:
-    print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
+    print([name for name in {HEAVY} if name in sys.modules.keys() - of_others], file=sys.stderr)
 """
 
 

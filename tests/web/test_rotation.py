@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 import psycopg
 import pytest
 
@@ -22,7 +23,7 @@ from tests.database.events import new_conversation_id, rows
 from tests.in_process import settings_of
 from tests.secrecy.known import KNOWN
 from tests.stack import Service, start_service
-from tests.telemetry_fakes import wait_until
+from tests.waiting import until
 from tests.web.caller import SETTINGS, TAVUS, conversation_query, joined
 
 OLD, NEW = "older-secret-of-the-rotation", "newer-secret-of-the-rotation"
@@ -61,9 +62,14 @@ class Rotating:
             KNOWN.note({name: ",".join(told)})
             (self.folder / name).write_text("".join(f"{secret}\n" for secret in told))
 
-    def reload(self) -> None:
-        """Have gunicorn read the settings anew and replace its processes, one after the other."""
+    def reload(self) -> list[psutil.Process]:
+        """Have gunicorn read the settings anew and replace its processes; return the old ones.
+
+        They answer beside the new ones until they end.
+        """
+        old = psutil.Process(self.service.pid).children()
         os.kill(self.service.pid, signal.SIGHUP)
+        return old
 
     def statuses(self, secret: str) -> dict[str, int]:
         """Return what each door answers to whom this secret proves."""
@@ -107,13 +113,13 @@ def test_secrets_in_files_are_rotated_while_everybody_calls(rotating: Rotating) 
     assert rotating.all_are(NEW, 401)
 
     rotating.write(NEW, OLD)
-    rotating.reload()
+    old = rotating.reload()
 
     def new_is_taken() -> bool:
         assert rotating.all_are(OLD, 200)
-        return rotating.all_are(NEW, 200)
+        return rotating.all_are(NEW, 200) and not any(map(psutil.Process.is_running, old))
 
-    wait_until(new_is_taken)
+    until(new_is_taken)
 
     rotating.write(NEW)
     rotating.reload()
@@ -122,6 +128,6 @@ def test_secrets_in_files_are_rotated_while_everybody_calls(rotating: Rotating) 
         assert rotating.all_are(NEW, 200)
         return rotating.all_are(OLD, 401)
 
-    wait_until(old_is_refused)
+    until(old_is_refused)
     assert NEW not in rotating.service.log
     assert OLD not in rotating.service.log
