@@ -5,16 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import threading
-import time
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from services.local.ports import HOST
-
-WAIT = 15.0
 
 
 class TelemetryServer(ThreadingHTTPServer):
@@ -93,14 +89,6 @@ class _Taker(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    """Wait until a condition holds; fail when it does not in time."""
-    deadline = time.monotonic() + WAIT
-    while not holds():
-        assert time.monotonic() < deadline, "It did not come true in time."
-        time.sleep(0.02)
 
 
 def _value(value: Any) -> object:

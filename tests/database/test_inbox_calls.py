@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 from services.local.stack import LocalStack
 from tests.database.endpoints import call
 from tests.database.events import event, make_conversation, new_conversation_id, receive, rows
+from tests.waiting import until
 
 STATE = """
 select state, attempts, attempts_before, claim_id, last_error, pruned_at,
@@ -158,7 +157,7 @@ def test_an_event_that_arrives_while_its_conversation_is_made_waits_for_it(
         maker.execute("select")  # a transaction that goes on after the row is made
         make_conversation(maker, conversation)
         sent = pool.submit(receive, sender, event(conversation, "joined"))
-        wait_until(lambda: sent.done() or is_blocked(db, sender))
+        until(lambda: sent.done() or is_blocked(db, sender))
         maker.commit()
         [result] = sent.result()
 
@@ -168,13 +167,6 @@ def test_an_event_that_arrives_while_its_conversation_is_made_waits_for_it(
 def is_blocked(db: psycopg.Connection, other: psycopg.Connection) -> bool:
     [row] = rows(db, "select pg_blocking_pids(%s) <> '{}' as blocked", other.info.backend_pid)
     return bool(row["blocked"])
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_only_what_waits_for_a_conversation_is_adopted_with_it(db: psycopg.Connection) -> None:

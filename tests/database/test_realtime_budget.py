@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -15,6 +14,7 @@ from psycopg.types.json import Jsonb
 from tests.database.conftest import MakeDatabase
 from tests.database.events import event, new_conversation_id, receive, rows
 from tests.database.schema import apply_sources
+from tests.waiting import until
 
 
 @pytest.fixture(name="url")
@@ -72,13 +72,6 @@ def counted_changes(db: psycopg.Connection) -> int:
         " where schemaname = 'public' and relname = 'processed_webhook_events'",
     )
     return int(found[0]["n"])
-
-
-def until(told: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
-    while not told():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def changes(db: psycopg.Connection) -> int:

@@ -17,6 +17,7 @@ from tests.e2e.accounts import Account, create_account
 from tests.e2e.callbacks import utterance
 from tests.e2e.rows import create_conversation
 from tests.e2e.visitor import IN_TIME, Visitor
+from tests.waiting import until
 
 ROOMS = "https://tavus.daily.co"
 # A room as the vendored library meets it: it is there, lets one in, and passes messages on.
@@ -78,7 +79,7 @@ def join(visitor: Visitor) -> Frame:
     frame = iframe.content_frame()
     assert frame is not None
     frame.wait_for_url(f"{ROOMS}/**")
-    frame.wait_for_function("document.title === 'Joined'")
+    until(lambda: frame.evaluate("document.title === 'Joined'"))
     return frame
 
 
@@ -141,7 +142,7 @@ def test_what_is_heard_while_offline_is_sent_later(
 
     visitor.page.route("**/app-messages", refuse)
     say(room, spoken(call, 1, "Into the tunnel"))
-    visitor.page.wait_for_function("() => sessionStorage.length > 0")
+    until(lambda: visitor.page.evaluate("sessionStorage.length > 0"))
     for _ in range(100):
         if len(tries) >= 3:
             break
@@ -164,13 +165,13 @@ def test_what_was_not_sent_survives_a_reload(
     room = join(visitor)
     visitor.page.route("**/app-messages", lambda route: route.abort("internetdisconnected"))
     say(room, spoken(call, 1, "Before the reload"))
-    visitor.page.wait_for_function("() => sessionStorage.length > 0")
+    until(lambda: visitor.page.evaluate("sessionStorage.length > 0"))
     visitor.page.unroute("**/app-messages")
 
     visitor.page.reload()
 
     visitor.sees("Before the reload")
-    visitor.page.wait_for_function("() => sessionStorage.length === 0")
+    until(lambda: visitor.page.evaluate("sessionStorage.length === 0"))
     assert stored(db, call) == ["Before the reload"]
 
 
@@ -184,7 +185,7 @@ def test_a_message_that_is_refused_does_not_hold_up_the_others(
     say(room, spoken(call, 1, "Before"), broken, spoken(call, 3, "After"))
 
     visitor.sees("Before", "After")
-    visitor.page.wait_for_function("() => sessionStorage.length === 0")
+    until(lambda: visitor.page.evaluate("sessionStorage.length === 0"))
     assert stored(db, call) == ["Before", "After"]
 
 
@@ -204,7 +205,7 @@ def test_nobody_finds_the_words_of_another_after_signing_out(
     room = join(visitor)
     visitor.page.route("**/app-messages", lambda route: route.abort("internetdisconnected"))
     say(room, spoken(call, 1, "My secret"))
-    visitor.page.wait_for_function("() => sessionStorage.length > 0")
+    until(lambda: visitor.page.evaluate("sessionStorage.length > 0"))
 
     visitor.page.get_by_role("button", name="Sign out").click()
 

@@ -11,6 +11,7 @@ from tests.e2e.callbacks import tool_call
 from tests.e2e.conftest import Visit
 from tests.e2e.rows import show_event
 from tests.e2e.visitor import IN_TIME, Visitor
+from tests.waiting import until
 from tests.web.caller import Caller
 
 
@@ -21,7 +22,7 @@ def test_a_fetched_video_plays(
 
     video = live_page.page.locator("video")
     expect(video).to_be_visible(timeout=IN_TIME)
-    live_page.page.wait_for_function("() => document.querySelector('video').currentTime > 0")
+    until(lambda: live_page.page.evaluate("document.querySelector('video').currentTime > 0"))
     assert video.evaluate("video => video.videoWidth") > 0
     expect(live_page.outcome).to_have_text("Now playing: Pricing overview")
     expect(live_page.page.get_by_role("heading", name="Pricing overview")).to_be_visible()

@@ -39,6 +39,7 @@ from tests.receivers import (
     repeating,
     resetting,
 )
+from tests.waiting import until
 
 PATIENCE = 20.0
 NEWER = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
@@ -86,13 +87,6 @@ def running(worked: Deliveries) -> Iterator[None]:
         assert not thread.is_alive()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def states(db: psycopg.Connection, endpoint: str) -> list[str]:
     return [row["state"] for row in deliveries(db, endpoint)]
 
@@ -113,7 +107,7 @@ def test_each_webhook_arrives_once_and_is_written_down(
         endpoint = make_endpoint(db, owner, url=receiver.url, headers={"X-Team": "blue"})
         send(db, owner, endpoint, 40)
         with working(stack):
-            wait_until(ended(db, endpoint))
+            until(ended(db, endpoint))
 
     stored = deliveries(db, endpoint)
     assert sorted(receiver.ids) == sorted(row["webhook_id"] for row in stored)
@@ -141,7 +135,7 @@ def test_old_and_new_secret_sign_while_one_follows_the_other(
             send(db, owner, endpoint, 3)
         with working(stack):
             for endpoint in endpoints:
-                wait_until(ended(db, endpoint))
+                until(ended(db, endpoint))
 
     assert (len(late.calls), len(early.calls)) == (3, 3)
     assert late.forged + early.forged == []
@@ -157,7 +151,7 @@ def test_failures_are_tried_again_by_the_schedule_and_never_sooner(
         endpoint = make_endpoint(db, owner, url=receiver.url, retry_schedule=[1, 2])
         send(db, owner, endpoint)
         with working(stack):
-            wait_until(ended(db, endpoint))
+            until(ended(db, endpoint))
 
     first, second, third = (call.at for call in receiver.calls)
     assert 1.0 <= second - first < 1.1 + 3
@@ -175,7 +169,7 @@ def test_schedule_ends_and_the_delivery_with_it(
         endpoint = make_endpoint(db, owner, url=receiver.url, retry_schedule=[1])
         send(db, owner, endpoint)
         with working(stack):
-            wait_until(ended(db, endpoint))
+            until(ended(db, endpoint))
 
     assert states(db, endpoint) == ["failed"]
     assert len(receiver.calls) == 2
@@ -190,7 +184,7 @@ def test_receiver_may_ask_for_a_longer_wait(
         endpoint = make_endpoint(db, owner, url=receiver.url, retry_schedule=[1])
         send(db, owner, endpoint)
         with working(stack):
-            wait_until(ended(db, endpoint))
+            until(ended(db, endpoint))
 
     first, second = (call.at for call in receiver.calls)
     assert 2.0 <= second - first < 2.0 + 3
@@ -232,7 +226,7 @@ def test_who_wants_order_gets_it_through_failures(
         endpoint = make_endpoint(db, owner, url=receiver.url, ordered=True, retry_schedule=[1])
         send(db, owner, endpoint, 8)
         with working(stack):
-            wait_until(ended(db, endpoint))
+            until(ended(db, endpoint))
 
     assert [call.payload["n"] for call in receiver.calls] == [0, 1, 1, 2, 3, 4, 4, 5, 6, 7, 7]
     assert receiver.most_in_hand == 1
@@ -243,7 +237,7 @@ def test_concurrency_is_kept(stack: LocalStack, db: psycopg.Connection, owner: s
         endpoint = make_endpoint(db, owner, url=receiver.url, concurrency=3)
         send(db, owner, endpoint, 20)
         with working(stack):
-            wait_until(ended(db, endpoint))
+            until(ended(db, endpoint))
 
     assert receiver.most_in_hand == 3
 
@@ -273,7 +267,7 @@ def test_hostile_receiver_costs_one_attempt_and_says_why(
         endpoint = make_endpoint(db, owner, url=url, retry_schedule=[])
         send(db, owner, endpoint)
         with working(stack, WEBHOOK_TIMEOUT=timeout):
-            wait_until(ended(db, endpoint))
+            until(ended(db, endpoint))
 
     [row] = deliveries(db, endpoint)
     assert row["state"] == "failed"
@@ -288,7 +282,7 @@ def test_endless_answer_counts_by_its_status(
         endpoint = make_endpoint(db, owner, url=url)
         send(db, owner, endpoint)
         with working(stack):
-            wait_until(ended(db, endpoint))
+            until(ended(db, endpoint))
 
     assert states(db, endpoint) == ["delivered"]
     assert set(attempts(db, endpoint)[0]["response"]) == {"ü"}
@@ -305,7 +299,7 @@ def test_address_inside_is_refused_at_every_attempt(
 
     with working(stack):
         for endpoint in endpoints:
-            wait_until(ended(db, endpoint))
+            until(ended(db, endpoint))
 
     for endpoint in endpoints:
         assert states(db, endpoint) == ["failed"]
@@ -319,7 +313,7 @@ def test_without_the_setting_this_machine_is_sent_nothing(
         endpoint = make_endpoint(db, owner, url=receiver.url, retry_schedule=[])
         send(db, owner, endpoint)
         with working(stack, WEBHOOK_ALLOW_LOCAL=0):
-            wait_until(ended(db, endpoint))
+            until(ended(db, endpoint))
 
     assert receiver.calls == []
     assert states(db, endpoint) == ["failed"]
@@ -387,7 +381,7 @@ def test_nothing_is_lost_or_written_twice_while_supabase_comes_and_goes(
         with wired(stack) as worked:
             flaky = FlakyStore(worked.store)
             with running(replace(worked, store=flaky)):
-                wait_until(ended(db, endpoint))
+                until(ended(db, endpoint))
 
     assert sorted(set(receiver.ids)) == sorted(
         row["webhook_id"] for row in deliveries(db, endpoint)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ import pytest
 from services.local.stack import LocalStack
 from tests.database.endpoints import SECRET, advance, deliveries, make_endpoint, new_owner, send
 from tests.receivers import Receiver, Reply, receiving
+from tests.waiting import until
 
 CONVOHOOKS = str(Path(sys.executable).with_name("convohooks"))
 PATIENCE = 30.0
@@ -86,13 +86,6 @@ def slow_receiver(seconds: float) -> Iterator[Receiver]:
         yield receiver
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def all_delivered(db: psycopg.Connection, *endpoints: str) -> bool:
     return all(
         row["state"] == "delivered" for endpoint in endpoints for row in deliveries(db, endpoint)
@@ -101,7 +94,7 @@ def all_delivered(db: psycopg.Connection, *endpoints: str) -> bool:
 
 def test_worker_says_that_this_machine_may_be_called(start: Start) -> None:
     worker = start()
-    wait_until(lambda: len(worker.log) >= 2)
+    until(lambda: len(worker.log) >= 2)
     worker.end(signal.SIGTERM)
 
     assert worker.log[0]["event"] == "local webhooks"
@@ -113,7 +106,7 @@ def test_workers_at_once_keep_rate_and_concurrency_and_send_each_webhook_once(
     start: Start, db: psycopg.Connection, owner: str
 ) -> None:
     workers = [start(), start()]
-    wait_until(lambda: all(worker.log[1:] for worker in workers))
+    until(lambda: all(worker.log[1:] for worker in workers))
     with ExitStack() as entered:
         receivers = [entered.enter_context(slow_receiver(0.1)) for _ in range(6)]
         limits: list[dict[str, int]] = [{"concurrency": 3, "rate_per_minute": 10_000}] * 5
@@ -125,10 +118,10 @@ def test_workers_at_once_keep_rate_and_concurrency_and_send_each_webhook_once(
         *_, rated = endpoints
         for endpoint in endpoints:
             send(db, owner, endpoint, 14 if endpoint == rated else 20)
-        wait_until(lambda: all_delivered(db, *endpoints[:-1]))
+        until(lambda: all_delivered(db, *endpoints[:-1]))
         assert len(receivers[-1].calls) == 7
         advance(db, rated, 61)
-        wait_until(lambda: all_delivered(db, rated))
+        until(lambda: all_delivered(db, rated))
     for worker in workers:
         worker.end(signal.SIGTERM)
 
@@ -162,7 +155,7 @@ def test_killed_worker_loses_no_webhook(start: Start, db: psycopg.Connection, ow
             for endpoint in endpoints:
                 advance(db, endpoint, 18)
         last = start(WEBHOOK_TIMEOUT="2")
-        wait_until(lambda: all_delivered(db, *endpoints))
+        until(lambda: all_delivered(db, *endpoints))
         last.end(signal.SIGTERM)
 
     sent = [row["webhook_id"] for endpoint in endpoints for row in deliveries(db, endpoint)]

@@ -6,11 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
@@ -20,6 +18,7 @@ from services.local.ports import HOST, free_port
 from services.local.stack import LocalStack
 from tests.database.events import event, new_conversation_id, receive, rows
 from tests.unit.test_metrics import samples
+from tests.waiting import until
 
 CONVOHOOKS = str(Path(sys.executable).with_name("convohooks"))
 
@@ -47,15 +46,6 @@ def _start(stack: LocalStack) -> Iterator[Start]:
                 worker.wait(15)
 
         yield lambda **env: started.enter_context(running(**env))
-
-
-def until(told: Callable[[], Any]) -> Any:
-    """Ask until there is something true to see."""
-    deadline = time.monotonic() + 30
-    while not (seen := told()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return seen
 
 
 def scrape(url: str) -> dict[str, float]:

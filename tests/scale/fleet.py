@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ import psutil
 
 from services.local.stack import LocalStack
 from tests.stack import Service, start_service
+from tests.waiting import until
 from tests.web.caller import LIMITS, Caller
 
 Answer = TypeVar("Answer")
@@ -33,14 +33,6 @@ def at_once(calls: Iterable[Callable[[], Answer]], threads: int = 32) -> list[An
     """Make all calls from so many threads; return the answers in the order of the calls."""
     with ThreadPoolExecutor(threads) as pool:
         return [made.result() for made in [pool.submit(call) for call in calls]]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Look until it is so; fail when it takes too long."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +112,7 @@ def running_workers(
             with output.open("wb") as log:
                 process = subprocess.Popen([CONVOHOOKS, "worker"], env=env, stdout=log, stderr=log)
             workers.append(Worker(process, output))
-        wait_until(lambda: all("worker started" in one.output.read_text() for one in workers))
+        until(lambda: all("worker started" in one.output.read_text() for one in workers))
         yield workers
     finally:
         for worker in workers:

@@ -17,8 +17,9 @@ from services.local.stack import LocalStack
 from services.settings import load_settings
 from tests.database.events import make_conversation, new_conversation_id, rows
 from tests.redis_server import redis_server
-from tests.scale.fleet import App, at_once, running_apps, serving_alone, wait_until
+from tests.scale.fleet import App, at_once, running_apps, serving_alone
 from tests.unit.test_metrics import samples
+from tests.waiting import until
 from tests.web.caller import SETTINGS, TAVUS, Caller, joined, utterance
 from tests.web.people import sign_up
 
@@ -183,5 +184,5 @@ def test_counts_of_all_processes_add_up(apps: list[App], db: psycopg.Connection)
         return row
 
     # A process reports every ten seconds.
-    wait_until(lambda: reported()["calls"] == 3 * sent)
+    until(lambda: reported()["calls"] == 3 * sent)
     assert reported() == {"calls": 3 * sent, "repeats": 2 * sent, "processes": 5}

@@ -18,7 +18,8 @@ from tests.database.endpoints import SECRET, deliveries, make_endpoint, new_owne
 from tests.database.events import make_conversation, new_conversation_id, rows
 from tests.forwarder import Forwarder
 from tests.receivers import receiving
-from tests.scale.fleet import Worker, running_workers, standing_still, wait_until
+from tests.scale.fleet import Worker, running_workers, standing_still
+from tests.waiting import until
 from tests.web.caller import utterance
 
 DUE = """
@@ -91,10 +92,10 @@ def test_each_due_event_is_claimed_once(
 
     with standing_still(workers):
         make_due(db, conversation, 20 * BATCH)
-    wait_until(lambda: not_done(db, conversation) == 0)
+    until(lambda: not_done(db, conversation) == 0)
 
     assert attempts(db, conversation) == {1: 20 * BATCH}
-    wait_until(
+    until(
         lambda: (
             sum(len(one.ids("attempt", "event_id")) for one in workers) >= 20 * BATCH + sum(seen)
         )
@@ -122,7 +123,7 @@ def test_each_due_delivery_is_claimed_once(
             for endpoint in endpoints:
                 send(db, owner, endpoint, 60)
 
-        wait_until(
+        until(
             lambda: (
                 rows(db, "select 1 from public.webhook_deliveries where state <> 'delivered'") == []
             )
@@ -156,17 +157,17 @@ def test_worker_that_is_killed_leaves_nothing_undone_and_nothing_done_twice(
         way.mode = "hold answers"
         make_due(db, conversation, count)
         with running_workers(stack, tmp_path, 1, SUPABASE_URL=way.url) as [victim]:
-            wait_until(lambda: way.holds(held.encode()))
+            until(lambda: way.holds(held.encode()))
             victim.end()
 
-    wait_until(lambda: not_done(db, conversation) == again)
+    until(lambda: not_done(db, conversation) == again)
     # Nobody touches what is claimed while the lease lasts; then anybody may.
     db.execute(
         "update private.webhook_inbox set next_attempt_at = now()"
         " where conversation_id = %s and claim_id is not null",
         [conversation],
     )
-    wait_until(lambda: not_done(db, conversation) == 0)
+    until(lambda: not_done(db, conversation) == 0)
 
     wanted = {1: count - again, 2: again}
     assert attempts(db, conversation) == {

@@ -21,6 +21,7 @@ from services.outgoing.attempt import Attempt, Claimed
 from services.outgoing.crew import Crew
 from services.outgoing.deliveries import Deliveries
 from tests.receivers import delivery
+from tests.waiting import until
 
 PATIENCE = 10.0
 DELIVERED = Attempt(outcome="delivered", status=200, response="ok", duration_ms=12.3)
@@ -128,19 +129,12 @@ def working(
     stop()
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_everything_due_is_sent_and_finished_once() -> None:
     rows = due(200)
     store, sender = FakeStore(list(rows)), FakeSender()
 
     with working(store, sender):
-        wait_until(lambda: len(store.finished) >= 200)
+        until(lambda: len(store.finished) >= 200)
 
     assert sorted(store.ids) == sorted(row["id"] for row in rows)
     assert len(sender.sent) == 200
@@ -151,7 +145,7 @@ def test_what_is_finished_says_how_the_attempt_ended_and_by_which_claim() -> Non
     store = FakeStore(due(1))
 
     with working(store):
-        wait_until(lambda: bool(store.finished))
+        until(lambda: bool(store.finished))
 
     [row] = store.finished
     assert row == {
@@ -172,11 +166,11 @@ def test_no_more_is_claimed_than_there_are_places() -> None:
     store, sender = FakeStore(due(50)), FakeSender(holds=lambda delivery: True)
 
     with working(store, sender, at_once=8):
-        wait_until(lambda: len(sender.sent) == 8)
+        until(lambda: len(sender.sent) == 8)
         time.sleep(0.2)
         assert len(sender.sent) == 8
         sender.release.set()
-        wait_until(lambda: len(store.finished) == 50)
+        until(lambda: len(store.finished) == 50)
 
     assert max(most for _, most, _ in store.claims) <= 8
 
@@ -185,7 +179,7 @@ def test_lease_outlasts_the_attempt() -> None:
     store = FakeStore()
 
     with working(store, FakeSender(timeout=2.0)):
-        wait_until(lambda: bool(store.claims))
+        until(lambda: bool(store.claims))
 
     assert store.claims[0][2] == 17.0
     assert len({claim for claim, _, _ in store.claims}) == len(store.claims)
@@ -200,7 +194,7 @@ def test_idle_it_looks_seldom_and_busy_often(monkeypatch: pytest.MonkeyPatch) ->
         time.sleep(1.0)
         idle = len(store.claims)
         store.waiting += due(1)
-        wait_until(lambda: len(store.finished) == 1)
+        until(lambda: len(store.finished) == 1)
 
     assert 2 <= idle <= 4
 
@@ -212,7 +206,7 @@ def test_signed_time_is_the_databases_whatever_the_host_tells(
     monkeypatch.setattr(time, "time", lambda: 0.0)
 
     with working(store, sender):
-        wait_until(lambda: bool(sender.sent))
+        until(lambda: bool(sender.sent))
 
     told = sender.sent[0][1] - datetime(2026, 3, 1, 10, tzinfo=UTC)
     assert 0 <= told.total_seconds() < 5
@@ -223,7 +217,7 @@ def test_claim_that_fails_is_made_again(error: Exception) -> None:
     store = FakeStore(due(3), claim_errors=[error, error])
 
     with working(store):
-        wait_until(lambda: len(store.finished) == 3)
+        until(lambda: len(store.finished) == 3)
 
 
 def test_attempts_that_ended_while_supabase_was_away_are_written_down_later() -> None:
@@ -232,7 +226,7 @@ def test_attempts_that_ended_while_supabase_was_away_are_written_down_later() ->
     sender = FakeSender()
 
     with working(store, sender):
-        wait_until(lambda: len(store.finished) == 5)
+        until(lambda: len(store.finished) == 5)
 
     assert sorted(store.ids) == sorted(row["id"] for row in rows)
     assert len(sender.sent) == 5
@@ -243,14 +237,14 @@ def test_attempt_whose_lease_is_over_is_left_to_others(monkeypatch: pytest.Monke
     store = FakeStore(due(1), finish_errors=[Unavailable()] * 10)
 
     with working(store, FakeSender(timeout=0.0)):
-        wait_until(lambda: len(store.finish_errors) < 8)
+        until(lambda: len(store.finish_errors) < 8)
         time.sleep(0.3)
         tried = len(store.finish_errors)
         time.sleep(0.2)
         assert len(store.finish_errors) == tried
         store.finish_errors.clear()
         store.waiting += due(1)
-        wait_until(lambda: len(store.finished) == 1)
+        until(lambda: len(store.finished) == 1)
 
 
 def test_one_that_cannot_be_written_down_does_not_take_the_others_with_it() -> None:
@@ -259,9 +253,9 @@ def test_one_that_cannot_be_written_down_does_not_take_the_others_with_it() -> N
     store, sender = FakeStore(list(rows)), FakeSender(holds=lambda delivery: True)
 
     with capture_logs() as logs, working(store, sender):
-        wait_until(lambda: len(sender.sent) == 6)
+        until(lambda: len(sender.sent) == 6)
         sender.release.set()
-        wait_until(lambda: len(store.finished) == 5)
+        until(lambda: len(store.finished) == 5)
 
     assert "poison" not in store.ids
     assert [log["delivery_id"] for log in logs if log["log_level"] == "error"] == ["poison"]
@@ -271,9 +265,9 @@ def test_defect_at_one_batch_does_not_end_the_others() -> None:
     store = FakeStore(due(1), finish_errors=[KeyError("a defect")])
 
     with capture_logs() as logs, working(store):
-        wait_until(lambda: not store.finish_errors)
+        until(lambda: not store.finish_errors)
         store.waiting += due(1)
-        wait_until(lambda: len(store.finished) == 1)
+        until(lambda: len(store.finished) == 1)
 
     assert any(log.get("exc_info") for log in logs)
 
@@ -284,7 +278,7 @@ def test_claim_that_came_late_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> No
     store, sender = FakeStore(due(1)), FakeSender()
 
     with capture_logs() as logs, working(store, sender):
-        wait_until(lambda: any(log["event"] == "delivery comes too late" for log in logs))
+        until(lambda: any(log["event"] == "delivery comes too late" for log in logs))
 
     assert sender.sent == []
     assert store.finished == []
@@ -294,7 +288,7 @@ def test_told_to_stop_it_finishes_what_it_has_begun_and_claims_no_more() -> None
     store, sender = FakeStore(due(4)), FakeSender(holds=lambda delivery: True)
 
     with working(store, sender) as stop:
-        wait_until(lambda: len(sender.sent) == 4)
+        until(lambda: len(sender.sent) == 4)
         threading.Timer(0.3, sender.release.set).start()
         stop()
         claims = len(store.claims)
@@ -308,7 +302,7 @@ def test_told_to_stop_it_waits_only_so_long(monkeypatch: pytest.MonkeyPatch) -> 
     store, sender = FakeStore(due(3)), FakeSender(holds=lambda delivery: True)
 
     with capture_logs() as logs, working(store, sender) as stop:
-        wait_until(lambda: len(sender.sent) == 3)
+        until(lambda: len(sender.sent) == 3)
         stop()
 
     sender.release.set()
@@ -319,7 +313,7 @@ def test_log_has_ids_and_no_contents() -> None:
     store = FakeStore(due(1, attempt=3), disabled="gone")
 
     with capture_logs() as logs, working(store):
-        wait_until(lambda: len(logs) == 2)
+        until(lambda: len(logs) == 2)
 
     told = delivery("", "")
     assert logs[0] == {
@@ -346,7 +340,7 @@ def test_slow_ones_give_up_their_places() -> None:
         crew.do(lambda: release.wait(PATIENCE) and None)
     at_first = crew.free()
 
-    wait_until(lambda: crew.free() == 4)
+    until(lambda: crew.free() == 4)
 
     assert at_first == 0
     release.set()
@@ -384,27 +378,27 @@ def test_slow_endpoint_does_not_keep_the_others_waiting(monkeypatch: pytest.Monk
     sender = FakeSender(holds=lambda delivery: delivery["event_type"] == "hangs")
 
     with working(store, sender, at_once=10):
-        wait_until(lambda: len(sender.sent) == 10)
+        until(lambda: len(sender.sent) == 10)
         store.waiting += due(30)
-        wait_until(lambda: len(store.finished) == 30)
+        until(lambda: len(store.finished) == 30)
         sender.release.set()
-        wait_until(lambda: len(store.finished) == 40)
+        until(lambda: len(store.finished) == 40)
 
 
 def test_half_of_the_places_are_for_endpoints_that_may_hang() -> None:
     store, sender = FakeStore(waiting=due(3, is_risky=True)), FakeSender(holds=lambda _: True)
     with working(store, sender, at_once=10) as stop:
-        wait_until(lambda: len(sender.sent) == 3)
-        wait_until(lambda: store.risky[-1] == 2)
+        until(lambda: len(sender.sent) == 3)
+        until(lambda: store.risky[-1] == 2)
         sender.release.set()
-        wait_until(lambda: store.risky[-1] == 5)
+        until(lambda: store.risky[-1] == 5)
         stop()
 
 
 def test_each_claim_tells_what_the_database_showed_before() -> None:
     store = FakeStore()
     with working(store):
-        wait_until(lambda: len(store.seen) >= 2)
+        until(lambda: len(store.seen) >= 2)
 
     first, second, *_ = store.seen
     assert first is None

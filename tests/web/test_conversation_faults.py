@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -27,6 +26,7 @@ from services.wiring.web import wire
 from tests.database.events import make_conversation, rows
 from tests.stack import start_service
 from tests.tavus_fake import LATE, Call, FakeTavus
+from tests.waiting import until
 from tests.web.caller import SETTINGS, Caller, conversation_query, joined
 from tests.web.conversations import (
     URL,
@@ -41,7 +41,6 @@ from tests.web.conversations import (
 from tests.web.people import Account
 
 __all__ = ["_ada", "_caller", "_service", "_shared_tavus", "_tavus"]
-PATIENCE = 20.0
 
 TAVUS_FAULTS: dict[str, dict[str, Any]] = {
     "works": {},
@@ -499,14 +498,6 @@ def still_looked_for(db: psycopg.Connection, person: Account) -> int:
         person.id,
     )
     return len(found)
-
-
-def until(condition: Callable[[], Any]) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def _creation(tavus: FakeTavus, callback_url: str) -> Any:

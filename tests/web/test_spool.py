@@ -21,6 +21,7 @@ from services.outage.spool import Spool
 from tests.database.events import make_conversation, new_conversation_id, rows
 from tests.forwarder import Forwarder, Mode
 from tests.stack import start_service
+from tests.waiting import until
 from tests.web.caller import QUALIFICATION, SETTINGS, Caller, conversation_query, utterance
 
 Run = Callable[..., AbstractContextManager[Caller]]
@@ -64,14 +65,7 @@ def ready(caller: Caller) -> dict[str, Any]:
 
 
 def until_drained(caller: Caller) -> None:
-    wait_until(lambda: ready(caller)["spooled"] == 0)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: ready(caller)["spooled"] == 0)
 
 
 def messages(db: psycopg.Connection, conversation: str) -> list[str]:
@@ -181,7 +175,7 @@ def test_worker_drains_it_too(
 
     with subprocess.Popen([Path(sys.executable).with_name("convohooks"), "worker"], env=env) as it:
         try:
-            wait_until(lambda: Spool(path).count().spooled == 0)
+            until(lambda: Spool(path).count().spooled == 0)
         finally:
             it.terminate()
 

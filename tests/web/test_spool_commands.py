@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from services.outage.spool import Counts, Spool
 from tests.command import convohooks
 from tests.database.events import new_conversation_id, rows
 from tests.stack import start_service
+from tests.waiting import until
 from tests.web.caller import SETTINGS
 
 Command = Callable[..., CompletedProcess[str]]
@@ -98,13 +98,6 @@ def test_retry_reaches_the_database(
     assert ready["unsendable"] == 0
     query = "select state from private.webhook_inbox where conversation_id like %s || '-_'"
     assert [entry["state"] for entry in rows(db, query, path.stem)] == ["ignored", "ignored"]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_discard_after_asking(spool: Spool, command: Command) -> None:

@@ -22,6 +22,7 @@ from services.telemetry.tally import SECONDS, Tally
 from tests.database.events import make_conversation, new_conversation_id
 from tests.forwarder import Forwarder
 from tests.stack import Service, start_service
+from tests.waiting import until
 from tests.web.caller import SETTINGS, Caller, joined, utterance
 from tests.web.people import Account, make_admin, sign_up
 
@@ -80,15 +81,6 @@ def asked(caller: Caller, account: Account, path: str, **query: Any) -> dict[str
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = answer.json()
     return told
-
-
-def until(told: Callable[[], Any]) -> Any:
-    """Ask until there is something true to see: a process reports every ten seconds."""
-    deadline = time.monotonic() + 30
-    while not (seen := told()):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    return seen
 
 
 def report(db: psycopg.Connection, tally: Tally, **more: Any) -> None:

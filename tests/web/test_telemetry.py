@@ -15,7 +15,8 @@ import pytest
 from services.local.stack import LocalStack
 from tests.database.events import make_conversation, new_conversation_id
 from tests.stack import start_service
-from tests.telemetry_fakes import TelemetryServer, wait_until
+from tests.telemetry_fakes import TelemetryServer
+from tests.waiting import until
 from tests.web.caller import SETTINGS, TOKEN, Caller, utterance
 
 HOSTILE = "hostile-words-of-a-person"
@@ -101,7 +102,7 @@ def test_worker_is_linked_to_the_call_and_tells_what_waits_at_its_end(
             stderr=output,
         )
         try:
-            wait_until(lambda: db.execute(dead, [conversation]).fetchone())
+            until(lambda: db.execute(dead, [conversation]).fetchone())
         finally:
             worker.terminate()
             worker.wait(30)

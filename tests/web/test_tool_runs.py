@@ -33,6 +33,7 @@ from services.tools.runner import Answered, Timing, ToolRunner
 from services.tools.tool import Tool, ToolResult, texts
 from services.writer import Writer
 from tests.database.events import make_conversation, new_conversation_id, receive, rows
+from tests.waiting import until
 
 BRIEF = Timing(answer=2.5, claim=2.0, record=1.0, poll=0.02, lease=0.3, lease_outside=0.3)
 SLOW = 3.5
@@ -222,7 +223,7 @@ def test_what_takes_too_long_outside_is_recorded_when_it_ends(
 
     assert time.monotonic() - started < SLOW
     assert told(first)["error"] == "It is still being done, and how it ends is not known yet"
-    wait_until(lambda: outcomes(db, conversation) == [{"number": 1}])
+    until(lambda: outcomes(db, conversation) == [{"number": 1}])
     assert told(call(run, conversation))["result"] == {"number": 1}
     assert bookings.booked == ["Ada"]
     assert shown(db, conversation) == [{"number": 1}]
@@ -237,7 +238,7 @@ def test_a_late_outcome_outranks_that_nobody_knew_it(
     unknown = call(run, conversation)
 
     assert "not known" in told(unknown)["error"]
-    wait_until(lambda: outcomes(db, conversation) == [{"number": 1}])
+    until(lambda: outcomes(db, conversation) == [{"number": 1}])
     assert call(run, conversation).body == unknown.body
     assert bookings.booked == ["Ada"]
 
@@ -253,7 +254,7 @@ def test_what_takes_too_long_inside_failed_and_stays_so(
     )
 
     first = call(harmless, conversation)
-    wait_until(lambda: bookings.booked == ["Ada"])
+    until(lambda: bookings.booked == ["Ada"])
 
     assert told(first)["error"] == "It takes too long at the moment"
     assert call(harmless, conversation).body == first.body
@@ -386,10 +387,3 @@ def test_an_old_answer_is_pruned(
     assert counts is not None
     assert counts[0]["tool_runs"] >= 1
     assert call(run, conversation).body == first.body
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -19,6 +19,7 @@ from services.local.stack import LocalStack
 from tests.database.events import make_conversation, new_conversation_id, rows
 from tests.forwarder import Forwarder, Mode
 from tests.stack import start_service
+from tests.waiting import until
 from tests.web.caller import OLD_SECRET, SECRET, SETTINGS, TOKEN, Caller, signature
 
 PATH = "/api/tavus/tools"
@@ -514,7 +515,7 @@ def test_while_supabase_is_away_the_agent_says_so_and_the_call_is_kept(
 
     supabase.mode = "pass"
 
-    wait_until(lambda: len(shown(db, conversation)) == 3)
+    until(lambda: len(shown(db, conversation)) == 3)
     again = call(away, envelope(conversation, tool_call_id="call_0"))
     assert again.json() == answers[0].json()
     assert [row["success"] for row in tool_calls(db, conversation)] == [False] * 3
@@ -527,8 +528,8 @@ def test_a_call_whose_answers_are_lost_on_the_way_is_there_once(
     call(away, envelope(conversation))
     supabase.mode = "pass"
 
-    wait_until(lambda: len(shown(db, conversation)) == 1)
-    wait_until(lambda: call(away, envelope(conversation)).status_code == 200)
+    until(lambda: len(shown(db, conversation)) == 1)
+    until(lambda: call(away, envelope(conversation)).status_code == 200)
     assert len(tool_calls(db, conversation)) == len(shown(db, conversation)) == 1
 
 
@@ -547,10 +548,3 @@ def test_without_a_spool_the_agent_is_still_answered(
     assert {failure(answer) for answer in answers} == {
         "It cannot be done at the moment; nothing was changed"
     }
-
-
-def wait_until(condition: Any) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

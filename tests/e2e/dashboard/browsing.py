@@ -11,6 +11,7 @@ from services.local import checkout
 from tests.client_package import node_modules
 from tests.e2e.accounts import Account
 from tests.e2e.visitor import IN_TIME, Visitor
+from tests.waiting import until
 
 SCREENSHOTS = checkout.ROOT / ".convohooks" / "screenshots"
 DESK = {"width": 1280, "height": 860}
@@ -87,7 +88,7 @@ def look(page: Page, name: str) -> None:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         page.set_viewport_size(viewport)  # type: ignore[arg-type]
         # Charts are drawn anew for the new width, a moment later.
-        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+        until(lambda: page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
         page.screenshot(path=SCREENSHOTS / f"{name}-{kind}.png", full_page=True)
         found[kind] = barriers(page)
     page.emulate_media(color_scheme="light")

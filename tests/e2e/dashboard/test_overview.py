@@ -19,6 +19,7 @@ from tests.e2e.dashboard.browsing import look
 from tests.e2e.dashboard.conftest import Dashboard
 from tests.e2e.rows import create_conversation
 from tests.e2e.visitor import IN_TIME
+from tests.waiting import until
 from tests.web.caller import Caller
 
 NOBODY = "00000000-0000-4000-8000-00000000d0d0"
@@ -119,7 +120,7 @@ def test_bars_are_drawn_in_the_colours_of_the_page(
 
     light = pixels("--chart-2")
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function("matchMedia('(prefers-color-scheme: dark)').matches")
+    until(lambda: page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches"))
 
     assert light > 1000
     assert pixels("--chart-2") == pytest.approx(light, rel=0.1)
