@@ -32,7 +32,7 @@ NOT_RUN = {
     "sudo systemctl ": SYSTEMD,
     "docker compose up ": ENGINE,
     "sudo install -m 644 deploy/Caddyfile ": CADDY,
-    "sudo install -m 644 /opt/convohooks/deploy/Caddyfile ": CADDY,
+    "sudo install -m 644 /opt/convohooks/current/deploy/Caddyfile ": CADDY,
     "fly apps ": ACCOUNT,
     "fly deploy ": ACCOUNT,
     "fly scale ": ACCOUNT,

@@ -166,7 +166,7 @@ def test_fly_runs_what_the_image_has() -> None:
 @pytest.mark.parametrize("unit", units(), ids=lambda unit: unit.name)
 def test_systemd_takes_the_units(unit: Path, tmp_path: Path) -> None:
     copy = tmp_path / unit.name
-    copy.write_text(unit.read_text().replace("/opt/convohooks/.venv/bin/", "/bin/true --"))
+    copy.write_text(unit.read_text().replace("/opt/convohooks/current/.venv/bin/", "/bin/true --"))
     verified = subprocess.run(("systemd-analyze", "verify", copy), capture_output=True, text=True)
     rating = subprocess.check_output(
         ("systemd-analyze", "security", "--offline=true", "--json=short", "--threshold=20", copy),

@@ -25,12 +25,15 @@ from tests.deploy import guides
 
 HOME = "/root"
 PREPARE = guides.runs("vm.md", "sudo useradd ")
+RELEASE = guides.runs("vm.md", "sudo git clone ")
 CONFIGURE = guides.runs("vm.md", "sudo install -d -m 755 /etc/convohooks")
-UNITS = guides.runs("vm.md", "sudo install -m 644 /opt/convohooks/deploy/systemd")
-TRY = guides.runs("vm.md", "sudo install -m 755 /opt/convohooks/deploy/convohooks")
-UPGRADE = guides.runs("vm.md", "sudo git -C /opt/convohooks fetch")
+UNITS = guides.runs("vm.md", "sudo install -m 644 /opt/convohooks/current/deploy/systemd")
+TRY = guides.runs("vm.md", "sudo install -m 755 /opt/convohooks/current/deploy/convohooks")
+BACK = guides.runs("vm.md", "sudo ln -sfn <version before>")
 FIRST = guides.runs("README.md", "convohooks doctor")
-INSTALL = (*PREPARE, *CONFIGURE, *UNITS)
+INSTALL = (*PREPARE, *RELEASE, *CONFIGURE, *UNITS, *BACK)
+VERSION = "v0.0.1"
+"""What stands for `<version>`, and for the one before."""
 PROGRAMS, SBIN = "/opt/test-programs", "/usr/local/sbin"
 """The second is this machine's own, and cannot be written."""
 TMP = Mount(target="/tmp", options="mode=1777")
@@ -57,8 +60,9 @@ class Machine:
     def run(self, *lines: str) -> str:
         """Run commands as root in its home folder; return their output."""
         env = {name: text for name, text in os.environ.items() if REACHING.fullmatch(name)}
+        text = re.sub("<version( before)?>", VERSION, "\n".join(lines)).replace(SBIN, PROGRAMS)
         run = Run(
-            command=("sh", "-eu", "-c", "\n".join(lines).replace(SBIN, PROGRAMS)),
+            command=("sh", "-eu", "-c", text),
             env={**env, "PATH": f"{PROGRAMS}:{sandbox.PATH}", "HOME": HOME},
             folder=HOME,
             mounts=(Mount(target=CACHE, source=pip_cache(), options="rw"), TMP),
@@ -129,10 +133,12 @@ def installed(folder: Path, image: Image, stack: LocalStack) -> Machine:
     machine = Machine(root=folder / "root", port=free_port())
     machine.root.mkdir()
     sandbox.lay_out(machine.root)
-    place = machine.root / "opt/convohooks"
+    place = machine.root / "opt/convohooks" / VERSION
+    place.parent.mkdir()
     # Linked, not copied: pip and compileall replace files, they do not change them.
     subprocess.run(("cp", "--archive", "--link", image.root / "opt/convohooks", place), check=True)
     (place / ".venv/pyvenv.cfg").unlink()
+    _move(place / ".venv/bin/gunicorn")
     shutil.rmtree(place / "deploy")
     shutil.copytree(checkout.ROOT / "deploy", place / "deploy")
     guides.stand_in(machine.root / PROGRAMS.lstrip("/"), "sudo", 'exec "$@"')
@@ -140,10 +146,18 @@ def installed(folder: Path, image: Image, stack: LocalStack) -> Machine:
     guides.make_secrets(home, stack)
     (home / "convohooks.env").write_text(guides.settings(stack, machine.port))
     (machine.root / "etc/systemd/system").mkdir(parents=True)
-    for block in (PREPARE, CONFIGURE, UNITS):
+    for block in (PREPARE, RELEASE, CONFIGURE, UNITS, BACK):
         told = machine.run(*block, "echo done")
         assert told.splitlines()[-1] == "done", told
     return machine
+
+
+def _move(program: Path) -> None:
+    """Have a program begin with the interpreter beside it: pip finds it there, and leaves it."""
+    text = program.read_text().replace("/opt/convohooks/", f"/opt/convohooks/{VERSION}/")
+    program.unlink()
+    program.write_text(text)
+    program.chmod(0o755)
 
 
 def value(unit: str, name: str) -> str:
