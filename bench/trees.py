@@ -40,7 +40,7 @@ def python_of(folder: Path) -> str:
     """
     if (folder / LOCK).read_bytes() == (ROOT / LOCK).read_bytes():
         return sys.executable
-    install = [sys.executable, str(folder / "services" / "local" / "install.py")]
+    install = [sys.executable, str(folder / "services" / "local" / "install.py"), "local", "dev"]
     if subprocess.run(install, check=False).returncode != 0:  # noqa: S603 (our own)
         raise TreeError(f"The packages of {folder / LOCK} cannot be installed.")
     return str(folder / ".venv" / "bin" / "python")

@@ -13,7 +13,8 @@ import venv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+# As it is named, not resolved: through a link to this file it installs where the link lies.
+ROOT = Path(__file__).parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / ".installed"
@@ -29,7 +30,9 @@ def main(extras: Sequence[str]) -> int:
     print("Installing the Python packages, once …", flush=True)
     _make_venv()
     wanted = sorted(there.union(extras) - {"convohooks"})
-    code = _pip("--constraint", str(LOCK), "--editable", f"{ROOT}[{','.join(wanted)}]")
+    # pip takes a folder without brackets, or with something in them.
+    named = f"[{','.join(wanted)}]" if wanted else ""
+    code = _pip("--constraint", str(LOCK), "--editable", f"{ROOT}{named}")
     if code == 0:
         STAMP.write_text(" ".join([_version(), "convohooks", *wanted]))
     return code
