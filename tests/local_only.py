@@ -20,6 +20,9 @@ SIGNED = "signs tokens with the project's shared secret (SUPABASE_JWT_SECRET)"
 
 ALWAYS = {
     "tests/chaos/": "kills Postgres and what else the stack is made of",
+    "tests/local/test_demo.py": "makes the demo, whose people are the stand-in's",
+    "tests/local/test_dev.py": "starts a stand-in of its own",
+    "tests/local/test_left_stacks.py": "begins a stand-in of its own",
     "tests/local/test_schema.py": DATABASES,
     "tests/local/test_gateway.py::test_health_needs_no_key": "asks the stand-in itself",
     "tests/local/test_gateway.py::test_the_knobs_need_the_secret_key": KNOBS,

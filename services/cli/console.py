@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
 from services.local.parts import Part
+from services.plain import printable
 
 
 class Screen:
@@ -21,8 +22,9 @@ class Screen:
         self._status: Status | None = None
 
     def say(self, text: str, style: str = "") -> None:
-        """Print a line."""
-        self._print(f"[{style}]{escape(text)}[/]" if style else escape(text))
+        """Print lines, which others may have told: a part's log holds what came in."""
+        shown = escape(printable(text, "\n"))
+        self._print(f"[{style}]{shown}[/]" if style else shown)
 
     def report(self, part: Part, what: str, seconds: float) -> None:
         """Print what became of a part."""
@@ -45,7 +47,8 @@ class Screen:
         """Show on a terminal that something takes its time, until left or `settle`."""
         self._status = self._console.status(text) if self._console.is_terminal else None
         if self._status:
-            self._status.start()
+            with suppress(OSError):
+                self._status.start()
         try:
             yield
         finally:
@@ -53,13 +56,13 @@ class Screen:
 
     def settle(self) -> None:
         """Show no longer that something takes its time."""
-        if self._status:
-            self._status.stop()
-            self._status = None
+        status, self._status = self._status, None
+        if status:
+            with suppress(OSError):
+                status.stop()
 
     def _print(self, text: str) -> None:
-        try:
+        # Who reads may be gone, and rich then ends the program; what we have started is still to
+        # be looked after, and to be stopped.
+        with suppress(OSError, SystemExit):
             self._console.print(text, soft_wrap=True)
-        except OSError:
-            # The terminal was closed; what we have started is still to be stopped.
-            return

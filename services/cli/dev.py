@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 from rich.console import Console
 
@@ -98,9 +99,13 @@ def _run(screen: Screen, signals: StopSignals, started: float) -> None:
 
 
 def _settings(screen: Screen) -> dict[str, str]:
+    """Return every setting's text; the service is given the texts, and no file beside them."""
     if dotenv.prepare(checkout.ENV_FILE, checkout.ENV_EXAMPLE):
         screen.say("Wrote .env with secrets of its own.")
-    return dotenv.read(checkout.ENV_FILE)
+    found = given(dotenv.read(checkout.ENV_FILE))
+    if found.problems:
+        raise LocalStackError("; ".join(found.problems.values()))
+    return {**found.texts, **{f"{name}_FILE": "" for name in found.files}}
 
 
 def _backend(settings: Mapping[str, str]) -> Backend:
@@ -129,7 +134,7 @@ def _introduce(
         "Logs": str(stack.state.folder / "logs"),
     }
     screen.table(f"Ready after {seconds:.1f} s. Ctrl-C stops everything.", rows)
-    tokens = items(given(settings).texts.get("TAVUS_WEBHOOK_TOKEN", ""))
+    tokens = items(settings.get("TAVUS_WEBHOOK_TOKEN", ""))
     screen.say("\nSend a callback as Tavus does:", "bold")
     screen.say(sample_curl(url, tokens[0] if tokens else "") + "\n")
 
@@ -140,7 +145,8 @@ def _stop_running(screen: Screen) -> None:
     if pid is None:
         return
     screen.say(f"Stopping the running `convohooks dev` (process {pid}) …")
-    os.kill(pid, signal.SIGTERM)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_LIMIT
     while holder(lock) is not None:
         if time.monotonic() > deadline:

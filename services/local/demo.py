@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from urllib.parse import urlencode
 
 import httpx
 import psycopg
@@ -24,10 +25,9 @@ def seed_demo(stack: LocalStack, base_url: str) -> None:
         return
     _create_user(stack, EMAIL)
     _create_admin(stack)
-    if SEED.exists():
-        with psycopg.connect(stack.database_url, autocommit=True) as connection:
-            connection.execute("select set_config('convohooks.base_url', %s, false)", [base_url])
-            connection.execute(SEED.read_bytes())
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        connection.execute("select set_config('convohooks.base_url', %s, false)", [base_url])
+        connection.execute(SEED.read_bytes())
     stack.mark_seeded()
 
 
@@ -40,7 +40,7 @@ def sample_curl(base_url: str, token: str) -> str:
         "message_type": "system",
         "timestamp": "2026-03-01T06:45:47.472000Z",
     }
-    words = ["curl", f"{base_url}/api/tavus/webhook?t={token}"]
+    words = ["curl", f"{base_url}/api/tavus/webhook?{urlencode({'t': token})}"]
     words += ["-H", "content-type: application/json", "-d", json.dumps(callback)]
     return shlex.join(words)
 

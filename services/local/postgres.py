@@ -74,8 +74,9 @@ def prepare(cluster: Cluster) -> None:
         cluster.home.mkdir(mode=0o700, exist_ok=True)
         return
     _make_own_folder(cluster.home.parent)
-    _copy_programs(cluster.programs)
+    # First, for it keeps the programs from being removed with those of another stack.
     cluster.home.mkdir(mode=0o700, exist_ok=True)
+    _copy_programs(cluster.programs)
     os.chown(cluster.home, cluster.account.uid, cluster.account.gid)
 
 
@@ -87,14 +88,18 @@ def remove(cluster: Cluster) -> None:
 
 
 def remove_programs(cluster: Cluster) -> None:
-    """Remove root's copies of the programs, and their folder when no other stack lies in it."""
-    if cluster.account is None or not cluster.home.parent.exists():
+    """Remove root's copies of the programs with their folder, unless another stack lies there."""
+    folder = cluster.home.parent
+    if cluster.account is None or not folder.exists():
         return
-    _require_own(cluster.home.parent)
-    for copy in cluster.home.parent.glob("postgres-*"):
+    _require_own(folder)
+    copies = {*folder.glob("postgres-*"), *folder.glob("draft-*")}
+    # A server that runs opens files of its programs at every new connection.
+    if set(folder.iterdir()) - copies:
+        return
+    for copy in copies:
         remove_tree(copy)
-    if not any(cluster.home.parent.iterdir()):
-        cluster.home.parent.rmdir()
+    folder.rmdir()
 
 
 def parts(cluster: Cluster, address: Address, database_url: str) -> list[Part]:
@@ -197,10 +202,13 @@ def _copy_programs(target: Path) -> None:
     if target.exists():
         return
     draft = target.with_name(f"draft-{os.getpid()}")
+    # One of this number who was killed while copying may have left it.
+    remove_tree(draft)
     shutil.copytree(toolchain.postgres_home(), draft, symlinks=True)
     for path in (draft, *draft.rglob("*")):
         if not path.is_symlink():
-            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if mode & stat.S_IXUSR else 0o444))
     try:
         draft.rename(target)
     except OSError:
