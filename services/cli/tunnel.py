@@ -20,6 +20,7 @@ from services.cli.output import AsJson, fail
 from services.clients.tavus import TavusClient
 from services.errors import ConvohooksError, Unprocessable
 from services.local.signals import StopSignals
+from services.plain import printable
 from services.reach.proof import problem_at
 from services.reach.public_url import TunnelNote
 from services.reach.tunnel import Patience, Tunnel
@@ -84,7 +85,7 @@ def tunnel(
                 port=settings.port,
                 env=without_secrets(os.environ),
                 pause=signals.pause,
-                tell=_tell_lines if as_json else partial(_tell_person, Console(highlight=False)),
+                tell=_tell_lines if as_json else partial(tell_person, Console(highlight=False)),
                 problem_at=partial(problem_at, settings=settings),
                 sync=partial(follow, TavusClient(settings), settings) if follows else None,
                 note=note,
@@ -118,11 +119,12 @@ def _tell_lines(event: str, **told: Any) -> None:
     typer.echo(json.dumps(line))
 
 
-def _tell_person(console: Console, event: str, **told: Any) -> None:
+def tell_person(console: Console, event: str, **told: Any) -> None:
+    """Print in sentences what happens to the tunnel."""
     for sentence, style in _sentences(event, told):
-        # The terminal may be gone; what we have started is still to be ended.
-        with suppress(OSError):
-            console.print(Text(sentence, style), soft_wrap=True)
+        # Who reads may be gone, and rich then ends the program; the tunnel goes on.
+        with suppress(OSError, SystemExit):
+            console.print(Text(printable(sentence), style), soft_wrap=True)
 
 
 def _sentences(event: str, told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

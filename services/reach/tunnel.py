@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Never, TypeVar
 
-from services.errors import ConvohooksError
 from services.reach.public_url import TunnelNote
 from services.reach.tunnel_program import Program, Recipe
 
@@ -195,18 +194,12 @@ class Tunnel:
 
     def _let_tavus_follow(self, url: str) -> None:
         """Change the callback URLs at Tavus, unless that is done."""
-        if self.sync and self.synced != url:
+        sync = self.sync
+        if sync and self.synced != url:
             late: Mapping[str, Json] = {"failed": f"no end after {LONGEST_SYNC:g} s"}
-            result = self._beside(lambda: self._sync(url), LONGEST_SYNC, late)
+            result = self._beside(lambda: sync(url), LONGEST_SYNC, late)
             self.synced = None if result.get("failed") else url
             self.tell("callbacks", **result)
-
-    def _sync(self, url: str) -> Mapping[str, Json]:
-        assert self.sync is not None  # noqa: S101 (it is asked before)
-        try:
-            return self.sync(url)
-        except ConvohooksError as error:
-            return {"failed": error.detail}
 
     def _beside(self, work: Callable[[], Answer], seconds: float, late: Answer) -> Answer:
         """Do what may take long so that a signal need not wait for it."""

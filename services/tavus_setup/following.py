@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from services.clients.tavus import TavusClient
 from services.errors import ConvohooksError
 from services.settings import Settings
-from services.tavus_setup.callbacks import sync_callbacks
+from services.tavus_setup.callbacks import Callback, sync_callbacks
 from services.tavus_setup.resources import without_secrets
 from services.tools.registration import PATH, Registered, register
 from services.tools.registry import TOOLS
@@ -26,14 +26,20 @@ def follow(client: TavusClient, settings: Settings, url: str) -> dict[str, Json]
     Returns how many callback URLs and tools had which outcome, and in `failed` why some could not
     follow, or None.
     """
-    found = sync_callbacks(client, settings, base_url=url)
-    failed = [callback.reason for callback in found if callback.outcome == "failed"]
+    found: list[Callback] = []
     tools: list[Registered] = []
+    failed: list[str] = []
+    # What keeps the ones from following does not keep the others.
     try:
-        tools += _move_tools(client, replace(settings, public_base_url=url))
-        failed += [tool.error for tool in tools if tool.error]
+        found += sync_callbacks(client, settings, base_url=url)
     except ConvohooksError as error:
         failed.append(error.detail)
+    try:
+        tools += _move_tools(client, replace(settings, public_base_url=url))
+    except ConvohooksError as error:
+        failed.append(error.detail)
+    failed += [callback.reason for callback in found if callback.outcome == "failed"]
+    failed += [tool.error for tool in tools if tool.error]
     return {
         "counts": dict(Counter(callback.outcome for callback in found)),
         "tools": dict(Counter(tool.what for tool in tools)),

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,20 +24,23 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
+from rich.console import Console
 
+from services.cli.tunnel import tell_person
 from services.errors import Conflict, Unprocessable
 from services.local import checkout
 from services.local.ports import free_port
 from services.local.stack import LocalStack
 from services.reach.proof import problem_at, prove
 from services.reach.public_url import TunnelNote, public_url
-from services.reach.tunnel import next_wait
-from services.reach.tunnel_program import ANY_ADDRESS, RECIPES, Recipe, address_in
+from services.reach.tunnel import Patience, Tunnel, next_wait
+from services.reach.tunnel_program import ANY_ADDRESS, RECIPES, Program, Recipe, address_in
 from services.settings import Settings, load_settings
 from tests.command import convohooks
 from tests.forwarder import Forwarder
 from tests.stack import Service, start_service
 from tests.tavus_fake import FakeTavus, fake_tavus
+from tests.waiting import until
 
 CONVOHOOKS = str(Path(sys.executable).with_name("convohooks"))
 PATIENCE = 40.0
@@ -54,11 +58,19 @@ class Running:
     folder: Path
     heard: list[Line] = field(default_factory=list)
     lines: queue.Queue[Line] = field(default_factory=queue.Queue)
+    said: list[str] = field(default_factory=list)
 
     def listen(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.lines.put(json.loads(line))
+            if line.startswith("{"):
+                self.lines.put(json.loads(line))
+            else:
+                self.said.append(line.rstrip())
+
+    def next_line(self, line: str) -> None:
+        """Wait until it has said a line to people."""
+        until(lambda: line in self.said, PATIENCE)
 
     def next(self, event: str) -> Line:
         """Wait for the next event of that name."""
@@ -128,16 +140,18 @@ def _tunnel(stack: LocalStack, service: Service, tavus: FakeTavus, tmp_path: Pat
     env = {**os.environ, **stack.env(), **tavus.settings(), "TAVUS_WEBHOOK_TOKEN": TOKEN}
 
     @contextmanager
-    def run(plan: str, *options: str, port: int | None = None) -> Iterator[Running]:
+    def run(
+        plan: str, *options: str, port: int | None = None, for_people: bool = False
+    ) -> Iterator[Running]:
         folder = tmp_path / secrets.token_hex(4)
         folder.mkdir()
         (folder / "plan").write_text(plan)
         (folder / "pids").touch()
         led_to = port or urlsplit(service.url).port
         program = f"{sys.executable} -m tests.local.tunnel_fake {{port}} {folder}"
-        command = [CONVOHOOKS, "tunnel", "--command", program, "--json", "--port", str(led_to)]
+        command = [CONVOHOOKS, "tunnel", "--command", program, "--port", str(led_to)]
         process = subprocess.Popen(
-            [*command, "--every", "0.2", *options],
+            [*command, *([] if for_people else ["--json"]), "--every", "0.2", *options],
             env=env,
             cwd=checkout.ROOT,
             stdout=subprocess.PIPE,
@@ -308,6 +322,79 @@ def test_program_that_is_not_there(tmp_path: Path) -> None:
     assert "https://ngrok.com/download" in done.stderr
 
 
+def test_people_are_told_in_sentences(tunnel: Tunnels) -> None:
+    with tunnel("lead", for_people=True) as running:
+        running.next_line("Callback URLs at Tavus: 1 changed.")
+        code = running.stop()
+
+    assert code == 0
+    assert running.said[0] == f"Started {sys.executable}."
+    assert running.said[2].startswith("The service answers at http://127.0.0.1:")
+    assert running.said[-1] == "Stopped."
+
+
+@pytest.mark.parametrize(
+    ("event", "told", "said"),
+    [
+        (
+            "restarting",
+            {"reason": "ended with exit code 3", "seconds": 1.1, "said": ["no [red]tunnel"]},
+            ["ended with exit code 3; starting it again in 1.1 s.", "  no [red]tunnel"],
+        ),
+        (
+            "up",
+            {"url": "https://b.example.test", "former": "https://a.example.test"},
+            [
+                "The service answers at https://b.example.test",
+                "Conversations that already run keep calling https://a.example.test.",
+            ],
+        ),
+        (
+            "callbacks",
+            {
+                "counts": {"current": 2, "changed": 1},
+                "tools": {"updated": 1},
+                "failed": "Tavus said \x1b[2J.",
+            },
+            [
+                "Callback URLs at Tavus: 1 changed, 2 current.",
+                "Tools at Tavus: 1 updated.",
+                r"Not everything could follow, tried again soon: Tavus said \x1b[2J.",
+            ],
+        ),
+        ("callbacks", {"counts": {}, "tools": {}, "failed": None}, []),
+    ],
+)
+def test_what_happens_is_said_line_by_line(
+    event: str, told: dict[str, Any], said: list[str]
+) -> None:
+    paper = StringIO()
+
+    tell_person(Console(file=paper, width=20, highlight=False), event, **told)
+
+    assert paper.getvalue().splitlines() == said
+
+
+def test_reader_who_has_gone_does_not_end_the_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+
+        tell_person(Console(), "up", url="https://a.example.test", former="https://b.example.test")
+
+
+def test_folder_that_cannot_be_made_is_told(stack: LocalStack, tmp_path: Path) -> None:
+    (tmp_path / ".convohooks").touch()
+    settings = {**os.environ, **stack.env()}
+
+    done = convohooks("tunnel", "--command", "true", "--port", "9", env=settings, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr.endswith("File exists: '.convohooks'\n")
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     "options", [["nonsense"], ["--command", "'"], ["--command", " "], ["--pattern", "("]]
 )
@@ -433,3 +520,46 @@ def test_address_that_is_none(settings: Settings) -> None:
     assert "no answer" in str(problem_at(f"http://127.0.0.1:{free_port()}", settings))
     with Forwarder(free_port()) as nothing:
         assert "no answer" in str(problem_at(nothing.url, settings))
+
+
+def test_service_that_stays_away_is_told_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    port, url = free_port(), "https://tunnel.example.test"
+    note = TunnelNote(port)
+    looks = iter(["refused", "refused", "refused"])
+    heard: list[str] = []
+
+    def problem_at(asked: str) -> str | None:
+        return next(looks, None) if asked.startswith("http://127.0.0.1") else None
+
+    def pause(seconds: float) -> bool:
+        time.sleep(min(seconds, 0.01))
+        return "up" in heard
+
+    tunnel = Tunnel(
+        recipe=Recipe(command=f"sh -c 'echo {url}; exec sleep 60'"),
+        port=port,
+        env=os.environ,
+        pause=pause,
+        tell=lambda event, **told: heard.append(event),
+        problem_at=problem_at,
+        sync=None,
+        note=note,
+        patience=Patience(every=0.01),
+    )
+    with note.held():
+        tunnel.run()
+
+    assert heard == ["started", "service away", "address", "up", "stopped"]
+
+
+def test_what_a_program_says_is_kept_without_blank_lines_and_colours() -> None:
+    said = r"\n  \n\033[32m\033[0m\n\033[32mready\033[0m\n"
+    program = Program(Recipe(command=f"printf '{said}'"), 8000, os.environ)
+
+    until(lambda: "ready" in program.lines)
+    program.end()
+
+    assert list(program.lines) == ["ready"]

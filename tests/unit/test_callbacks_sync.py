@@ -15,6 +15,7 @@ from tests.tavus_fake import FakeTavus
 from tests.unit.tavus_commands import (
     OURS,
     TEXTS,
+    TOKEN,
     Command,
     _command,
     _settings,
@@ -185,6 +186,28 @@ def test_details_that_the_list_leaves_out_are_read(tavus: FakeTavus, settings: S
     assert (found.name, found.outcome) == ("older", "to change")
 
 
+def test_set_of_which_tavus_tells_no_details_is_told_as_failed(
+    tavus: FakeTavus, settings: Settings
+) -> None:
+    tavus.resources["objectives"]["o1"] = {"uuid": "o1", "name": "demo"}
+    tavus.fail("GET", "/objectives/o1", status=200, body=["?"])
+
+    [found] = sync_callbacks(TavusClient(settings), settings)
+
+    assert (found.name, found.outcome) == ("demo", "failed")
+    assert found.reason == "Tavus told nothing of /objectives/o1."
+
+
+def test_set_without_objectives_has_no_callback(tavus: FakeTavus, settings: Settings) -> None:
+    tavus.resources["objectives"]["o1"] = {"uuid": "o1", "name": "demo", "callback_url": OLD}
+    tavus.resources["guardrails"]["g1"] = {"uuid": "g1", "name": "flat", "callback_url": OLD}
+
+    found = sync_callbacks(TavusClient(settings), settings)
+
+    assert [(callback.kind, callback.outcome) for callback in found] == [("guardrail", "changed")]
+    assert tavus.called("PATCH", "/objectives/.*") == []
+
+
 def test_more_than_a_page_is_synced(command: Command, tavus: FakeTavus) -> None:
     for n in range(130):
         row = {"uuid": f"o{n}", "name": f"set {n}", "data": [item(f"older {n}", OLD)]}
@@ -315,3 +338,37 @@ def test_tools_that_tavus_does_not_have_are_not_made(tavus: FakeTavus, settings:
 
     assert (done["tools"], done["failed"]) == ({}, None)
     assert tavus.called("POST", ".*") == []
+
+
+def test_callbacks_that_cannot_follow_do_not_keep_the_tools(tavus: FakeTavus) -> None:
+    ours = "https://old.example.test/api/tavus/tools"
+    tavus.resources["tools"]["fetch_video"] = tool("fetch_video", ours, "hmac")
+    more = {"TAVUS_WEBHOOK_TOKEN": "", "TAVUS_WEBHOOK_SECRET": "tool-secret"}
+    settings = load_settings({**TEXTS, **tavus.settings(), **more})
+
+    done = follow(TavusClient(settings), settings, "https://new.example.test")
+
+    assert (done["counts"], done["tools"]) == ({}, {"changed": 1})
+    assert done["failed"].startswith("TAVUS_WEBHOOK_TOKEN is not set")
+
+
+def test_tools_that_cannot_follow_do_not_keep_the_callbacks(
+    tavus: FakeTavus, settings: Settings
+) -> None:
+    hold(tavus)
+    tavus.fail("GET", "/tools", status=400, body={"message": f"Not with {TOKEN}"})
+
+    done = follow(TavusClient(settings), settings, "https://new.example.test")
+
+    assert (done["counts"]["changed"], done["tools"]) == (4, {})
+    assert done["failed"] == "Tavus refused the call (400): Not with …"
+
+
+def test_tool_at_what_is_no_address_is_not_ours(tavus: FakeTavus, settings: Settings) -> None:
+    broken = "https://[broken/api/tavus/tools"
+    tavus.resources["tools"]["fetch_video"] = tool("fetch_video", broken, "hmac")
+
+    done = follow(TavusClient(settings), settings, "https://new.example.test")
+
+    assert (done["tools"], done["failed"]) == ({}, None)
+    assert tavus.resources["tools"]["fetch_video"]["delivery"]["api"]["url"] == broken

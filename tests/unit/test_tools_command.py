@@ -183,3 +183,43 @@ def test_the_schema_is_printed_in_the_older_form() -> None:
 
     assert [tool["function"]["name"] for tool in told] == list(TOOLS)
     assert {tool["type"] for tool in told} == {"function"}
+
+
+def test_refusal_that_another_form_would_not_help_is_told_at_once(tavus: FakeTavus) -> None:
+    register()
+    held(tavus)["display_cta"]["description"] = "Another"
+    tavus.fail("PATCH", "/tools/.*", status=409, body={"message": "is being changed"})
+
+    result = command("register", "--json")
+
+    assert result.exit_code == 1
+    [failed] = [row for row in json.loads(result.stdout) if row["what"] != "unchanged"]
+    assert (failed["name"], failed["what"]) == ("display_cta", "failed")
+    assert "is being changed" in failed["error"]
+    assert len(tavus.called("PATCH", ".*")) == 1
+
+
+def test_tool_that_cannot_be_attached_is_told_and_the_others_are(tavus: FakeTavus) -> None:
+    tavus.fail("POST", "/pals/p1/tools/", status=400, body={"message": "too many tools"})
+
+    result = command("register", "--persona", "p1", "--json")
+
+    assert result.exit_code == 1
+    failed, *others = json.loads(result.stdout)
+    assert (failed["what"], failed["attached"]) == ("created", "failed")
+    assert "too many tools" in failed["error"]
+    assert {row["attached"] for row in others} == {"attached"}
+    assert failed["tool_id"] not in tavus.attached["p1"]
+
+
+def test_answer_without_an_id_makes_no_tool(tavus: FakeTavus) -> None:
+    tavus.fail("POST", "/tools", status=200, body={"name": "fetch_video", "tool_id": ""})
+
+    result = command("register", "--json")
+
+    assert result.exit_code == 1
+    [failed] = [row for row in json.loads(result.stdout) if row["what"] == "failed"]
+    assert (failed["name"], failed["error"]) == (
+        "fetch_video",
+        "Tavus answered a tool without an id.",
+    )
