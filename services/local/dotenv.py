@@ -51,7 +51,7 @@ def local_address(settings: Mapping[str, str], key: str) -> Address:
         port = parts.port
     except ValueError:
         raise LocalStackError(f"{key} in .env is not a URL with a port.") from None
-    if parts.hostname not in LOOPBACK or port is None:
+    if parts.hostname not in LOOPBACK or not port:
         raise LocalStackError(
             f"{key} must name a port of 127.0.0.1 for `convohooks dev`, which runs its own "
             f"Supabase; found host {parts.hostname!r}. For a Supabase elsewhere run gunicorn."

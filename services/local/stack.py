@@ -81,7 +81,8 @@ class LocalStack:
     def follow_schema(self) -> bool:
         """Bring the database up to sql/ as it is now; return whether it was behind."""
         marker = self.cluster.home / "schema"
-        is_new = not self.is_seeded()
+        # A start may have been stopped after this step, before the demo's rows were in.
+        is_new = not self.is_seeded() and not marker.exists()
         files = migration.HERE.open_files()
         return schema.follow(self.database_url, files, marker, is_new=is_new)
 

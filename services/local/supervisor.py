@@ -70,16 +70,17 @@ class Supervisor:
         """Look after these parts too, from the next start or watch on."""
         self.runs.update({part.name: Run(part) for part in parts})
 
-    def start(self, pause: Pause) -> None:
+    def start(self, pause: Pause, limit: float = START_LIMIT) -> None:
         """Start everything and return when all of it is ready.
 
-        Raises LocalStackError when a part cannot start, StopRequestedError when `pause` says stop.
+        Raises LocalStackError when a part cannot start or is not ready after that many seconds,
+        StopRequestedError when `pause` says stop.
         """
-        deadline = time.monotonic() + START_LIMIT
+        deadline = time.monotonic() + limit
         while not self._all_ready():
-            self._tick()
             if time.monotonic() > deadline:
-                raise LocalStackError(self._what_hangs())
+                raise LocalStackError(self._what_hangs(limit))
+            self._tick()
             if pause(0.05):
                 raise StopRequestedError
 
@@ -181,10 +182,10 @@ class Supervisor:
     def _all_ready(self) -> bool:
         return all(run.phase is Phase.READY for run in self.runs.values())
 
-    def _what_hangs(self) -> str:
+    def _what_hangs(self, limit: float) -> str:
         run = next(run for run in self.runs.values() if run.phase is not Phase.READY)
         name = run.part.name
-        return f"{name} was not ready after {START_LIMIT:.0f} s:\n{self.last_lines(name)}"
+        return f"{name} was not ready after {limit:.0f} s:\n{self.last_lines(name)}"
 
     def _record(self) -> None:
         running = {name: run.process.pid for name, run in self.runs.items() if run.process}

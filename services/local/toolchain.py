@@ -19,6 +19,8 @@ from services.local.supervisor import Report, Supervisor
 MODULES = checkout.NODE_PROJECT / "node_modules"
 # npm empties node_modules before it installs: what is here was put here when it had finished.
 STAMP = MODULES / ".installed"
+# What it fetches is large, and some lines are slow.
+INSTALL_LIMIT = 900.0
 MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -76,7 +78,7 @@ def install(state: State, pause: Pause, report: Report) -> None:
             return
         installer = Supervisor([_npm_ci()], state, report=report)
         try:
-            installer.start(pause)
+            installer.start(pause, INSTALL_LIMIT)
         finally:
             installer.stop()
         STAMP.write_text(version())

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
 
 from services.local import dotenv, postgres
-from services.local.errors import LocalStackError
+from services.local.dotenv import Address
+from services.local.errors import LocalStackError, StopRequestedError
 from services.local.migration import compose
 from services.local.parts import Account
 from services.local.ports import free_port, require_free
-from services.local.state import State, hold, holder
+from services.local.state import State, hold, holder, wait_for
+from tests.stack import never
 
 EXAMPLE = "# each <random> is filled\nA=one_<random>\nB=two_<random>\nPORT=8000\n"
 
@@ -57,12 +60,38 @@ def test_settings_that_came_later_are_added_and_the_others_kept(
 
 
 @pytest.mark.parametrize(
-    "url", ["", "http://127.0.0.1", "https://abc.supabase.co:443", "http://127.0.0.1:x"]
+    "url",
+    [
+        "",
+        "http://127.0.0.1",
+        "http://127.0.0.1:0",
+        "https://abc.supabase.co:443",
+        "http://127.0.0.1:x",
+    ],
 )
 def test_only_a_port_of_this_machine_is_a_local_address(url: str) -> None:
     """The local stack never takes the place of a hosted project, nor pushes to one."""
     with pytest.raises(LocalStackError, match="SUPABASE_URL"):
         dotenv.local_address({"SUPABASE_URL": url}, "SUPABASE_URL")
+
+
+def test_a_local_address_is_read_with_what_is_quoted_in_it() -> None:
+    """Whatever the password, the stack makes its database with it."""
+    settings = {"DATABASE_URL": "postgresql://me:a%40b%2Fc@localhost:54322/postgres"}
+
+    address = dotenv.local_address(settings, "DATABASE_URL")
+
+    assert address == Address(user="me", password="a@b/c", port=54322)
+
+
+@pytest.mark.parametrize("value", ["", "0", "65536", "-1", "80a", "²"])
+def test_what_is_no_port_is_told(value: str) -> None:
+    with pytest.raises(LocalStackError, match=f"PORT in .env must be a port number, .*'{value}'"):
+        dotenv.local_port({"PORT": value}, "PORT")
+
+
+def test_a_port_is_read() -> None:
+    assert dotenv.local_port({"PORT": "65535"}, "PORT") == 65535
 
 
 def test_a_port_in_use_is_told_with_its_setting_and_holder() -> None:
@@ -72,6 +101,16 @@ def test_a_port_in_use_is_told_with_its_setting_and_holder() -> None:
 
         with pytest.raises(LocalStackError, match=rf"Port {port} \(PORT .*process {os.getpid()}"):
             require_free({"PORT": port, "DATABASE_URL": free_port()})
+
+
+def test_a_port_that_is_taken_without_a_listener_is_told_without_a_holder() -> None:
+    """Who holds it cannot always be seen: no one listens, or another user does."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+
+        with pytest.raises(LocalStackError, match=rf"Port {port} \(PORT in .env\) is in use\. "):
+            require_free({"PORT": port})
 
 
 def test_one_port_for_two_settings_is_told() -> None:
@@ -94,6 +133,57 @@ def test_a_second_stack_in_one_folder_is_refused(tmp_path: Path) -> None:
         pytest.fail("two hold the lock")
 
     assert holder(lock) is None
+
+
+def test_who_waits_for_a_lock_has_it_when_it_is_free(tmp_path: Path) -> None:
+    """Of two that install the same, the second waits and finds it done."""
+    lock = tmp_path / "lock"
+    asked = []
+    with ExitStack() as other:
+        other.enter_context(wait_for(lock, never))
+
+        def pause(seconds: float) -> bool:
+            asked.append(seconds)
+            if len(asked) == 2:
+                other.close()
+            return False
+
+        with wait_for(lock, pause):
+            assert len(asked) == 2
+
+
+def test_who_waits_for_a_lock_can_be_stopped(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+
+    with (
+        wait_for(lock, never),
+        pytest.raises(StopRequestedError),
+        wait_for(lock, lambda seconds: True),
+    ):
+        pytest.fail("two hold the lock")
+
+
+def test_a_lock_that_nobody_has_ever_held_has_no_holder(tmp_path: Path) -> None:
+    """To ask does not make its file."""
+    lock = tmp_path / "lock"
+
+    assert holder(lock) is None
+    assert not lock.exists()
+
+
+def test_a_log_that_has_grown_large_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.local.state.LOG_LIMIT", 10)
+    state = State(tmp_path)
+    state.create()
+    state.log("gateway").write_text("eleven char")
+    state.log("worker").write_text("ten chars.")
+
+    state.trim_logs()
+
+    assert state.log("gateway").read_text() == ""
+    assert state.log("worker").read_text() == "ten chars."
 
 
 def test_the_secrets_of_a_stack_stay_the_same_and_private(tmp_path: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from services.local import migration as migrations
 from services.local import schema
 from services.local.errors import LocalStackError
 from services.local.stack import LocalStack
+from tests.project import ProjectBackend
 
 Follow = Callable[..., bool]
 
@@ -58,6 +61,30 @@ def test_changed_migration_is_applied_once(follow: Follow, url: str, migration: 
 
     assert [follow(), follow()] == [True, False]
     assert columns(url) == 2
+
+
+def test_start_that_was_stopped_before_the_demo_is_no_new_database(
+    stack: LocalStack, url: str, migration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has changed since then would otherwise be remembered as applied, and never be."""
+    place = replace(migrations.HERE, migrations=migration.parent, released=tmp_path / "none")
+    monkeypatch.setattr(migrations, "HERE", place)
+    backend = ProjectBackend(
+        address=stack.url,
+        gateway_port=stack.backend.gateway_port,
+        database_address=url,
+        database=stack.backend.database,
+        publishable_key=stack.publishable_key,
+        secret_key=stack.secret_key,
+    )
+    again = replace(stack, backend=backend, cluster=replace(stack.cluster, home=tmp_path))
+    first = again.follow_schema()
+
+    migration.write_text("create table notes (id int);")
+    second = again.follow_schema()
+
+    assert (first, second) == (False, True)
+    assert columns(url) == 1
 
 
 def test_change_that_cannot_be_followed_says_what_to_do(follow: Follow, migration: Path) -> None:

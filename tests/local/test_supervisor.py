@@ -20,6 +20,7 @@ from services.local.parts import Part
 from services.local.state import State
 from services.local.supervisor import Supervisor
 from tests.stack import never
+from tests.waiting import until
 
 PATIENCE = 10.0
 LIVE = "import time; time.sleep(600)"
@@ -53,14 +54,6 @@ def python(name: str, program: str, **options: Any) -> Part:
     """Return a part that runs this Python program."""
     command = (sys.executable, "-c", program)
     return Part(name=name, command=command, cwd=checkout.ROOT, **options)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what must come."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it has not come"
-        time.sleep(0.02)
 
 
 def watch_until(supervisor: Supervisor, condition: Callable[[], bool]) -> None:
@@ -163,6 +156,59 @@ def test_a_start_ends_when_asked_to_stop(supervise: Supervise) -> None:
         supervisor.start(lambda seconds: next(asked))
 
 
+class Clock:
+    """What the supervisor takes for the time."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture(name="clock")
+def _clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("services.local.supervisor.time", clock)
+    return clock
+
+
+def test_a_part_that_is_not_ready_in_time_is_told_with_its_last_words(
+    supervise: Supervise, state: State, clock: Clock
+) -> None:
+    """Something hangs; the person reads what it was doing."""
+    supervisor = supervise(python("slow", f"print('listening', flush=True); {LIVE}", ready=bool))
+
+    def pause(seconds: float) -> bool:
+        until(heard(state, "slow"))
+        clock.now = 91
+        return False
+
+    with pytest.raises(LocalStackError, match=r"slow was not ready after 90 s:\n  listening"):
+        supervisor.start(pause)
+
+
+def test_a_part_that_is_ready_at_the_last_moment_has_started(
+    supervise: Supervise, clock: Clock
+) -> None:
+    """The time is up while it is asked; then nothing hangs that could be told."""
+
+    def ready() -> bool:
+        clock.now = 91
+        return True
+
+    supervisor = supervise(python("late", LIVE, ready=ready))
+    supervisor.start(never)
+
+    assert running(supervisor, "late")
+
+
+def test_a_part_that_does_not_run_has_no_number(supervise: Supervise) -> None:
+    supervisor = supervise(python("one", LIVE))
+
+    with pytest.raises(LocalStackError, match="one is not running"):
+        supervisor.pid("one")
+
+
 def test_parts_are_stopped_in_reverse_and_the_stubborn_by_force(
     supervise: Supervise, state: State, tmp_path: Path
 ) -> None:
@@ -214,6 +260,37 @@ def test_a_stranger_with_a_noted_number_is_left_alone(state: State) -> None:
     state.pids.write_text(f'{{"postgres": {{"pid": {os.getpid()}, "created": 1.0}}}}')
 
     assert processes.leftovers(state, None) == []
+
+
+def test_a_run_that_fails_is_told_with_what_it_printed() -> None:
+    with pytest.raises(LocalStackError, match=r"(?s)step failed:.*a row is missing"):
+        processes.run(python("step", "print('step 1'); raise SystemExit('a row is missing')"))
+
+
+def test_processes_that_have_ended_by_themselves_are_no_trouble(state: State) -> None:
+    """Between being found and being noted or ended, a process may go."""
+    child = subprocess.Popen([sys.executable, "-c", LIVE])
+    gone = psutil.Process(child.pid)
+    child.kill()
+    child.wait()
+
+    processes.record(state, {"gone": child.pid})
+    processes.end([gone])
+
+    assert processes.leftovers(state, None) == []
+
+
+def test_a_process_that_goes_while_it_is_looked_at_is_gone() -> None:
+    child = subprocess.Popen([sys.executable, "-c", LIVE])
+
+    class Going(psutil.Process):
+        def status(self) -> str:
+            child.wait()
+            return str(super().status())
+
+    processes.kill([Going(child.pid)])
+
+    assert child.returncode == -signal.SIGKILL
 
 
 def test_an_impatient_second_signal_leaves_nothing(state: State, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from checks import migrations
 from checks.migrations import FITTING_NONE, UNFIT_FOR_FIRST
 from services.local.migration import BY_HAND
+from services.local.statements import missing, split
 
 HARMLESS = "create table if not exists public.a (id uuid primary key);\n"
 HARM = {
@@ -66,3 +69,21 @@ def test_every_rule_that_is_left_out_has_its_reason_and_is_broken_somewhere(
     left_out = {**FITTING_NONE, **UNFIT_FOR_FIRST}
     assert [rule for rule in left_out if rule not in told] == []
     assert all(len(reason) > 20 for reason in left_out.values())
+
+
+def test_last_statement_counts_without_its_semicolon_and_a_last_comment_does_not() -> None:
+    """A file may end as its author likes; nothing of it is lost on the way to a migration."""
+    assert list(split("select 1;\nselect ';'\n")) == ["select 1;", "select ';'"]
+    assert list(split("select 1; -- that is all; really")) == ["select 1;"]
+    assert missing("select 1;\nselect 2", ["select 1;"]) == ["select 2"]
+
+
+def test_make_migration_says_what_it_takes() -> None:
+    command = [sys.executable, "-m", "services.local.migration", "--help"]
+
+    done = subprocess.run(command, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert "usage: make migration" in done.stdout
+    assert "--name" in done.stdout
+    assert "--release" in done.stdout
