@@ -35,8 +35,10 @@ class FakeStorage:
     key: str
     buckets: frozenset[str]
     files: dict[str, Stored] = field(default_factory=dict)
-    refusals: list[tuple[int, dict[str, Any]] | None] = field(default_factory=list)
-    """None closes the connection after the upload, unanswered."""
+    refusals: list[tuple[int, Any] | None] = field(default_factory=list)
+    """Bytes are told as they are, else JSON; None closes the connection after the upload."""
+    keeps: bool = False
+    """Whether it says yes to a removal, and removes nothing."""
     uploads: int = 0
     broken_off: int = 0
     begun: threading.Event = field(default_factory=threading.Event)
@@ -82,6 +84,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(*refusal)
             return
         files = self.storage.files
+        if self.storage.keeps:
+            self._answer(200, [])
+            return
         gone = [path for path in wanted["prefixes"] if files.pop(f"{bucket}/{path}", None)]
         self._answer(200, [{"name": path} for path in gone])
 
@@ -97,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _told(self) -> Any:
         return json.loads(b"".join(self._chunks()))
 
-    def _refusal(self, path: str) -> tuple[int, dict[str, Any]] | None:
+    def _refusal(self, path: str) -> tuple[int, Any] | None:
         storage = self.storage
         if storage.refusals and storage.refusals[0] is not None:
             return storage.refusals.pop(0)
@@ -128,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
             yield chunk
 
     def _answer(self, status: int, body: Any) -> None:
-        encoded = json.dumps(body).encode()
+        encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
         with suppress(OSError):
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

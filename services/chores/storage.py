@@ -89,7 +89,7 @@ class Storage:
         # A folder in it has no id; none of ours has one.
         return [f"{folder}/{file['name']}" for file in found if file.get("id")]
 
-    def _ask(self, method: str, path: str, told: Mapping[str, Any]) -> Any:
+    def _ask(self, method: str, path: str, told: Mapping[str, Any]) -> list[dict[str, Any]]:
         try:
             answer = self._http.request(
                 method, f"{self._url}/{path}", json=told, headers=self._headers()
@@ -98,7 +98,10 @@ class Storage:
             raise _away(error) from error
         if answer.status_code >= 300:
             raise _refusal(answer, "the removal")
-        return answer.json()
+        rows = _told(answer)
+        if not isinstance(rows, list):
+            raise StorageRefused("Supabase Storage answered with no list.", permanent=False)
+        return rows
 
     def _headers(self) -> dict[str, str]:
         return {"apikey": self._key, "Authorization": f"Bearer {self._key}"}
@@ -110,7 +113,8 @@ def _away(error: httpx.TransportError) -> Unavailable:
 
 def _refusal(answer: httpx.Response, what: str) -> StorageRefused:
     """Return what an answer refuses. Storage tells most as 400, and the real status in the body."""
-    told = _told(answer)
+    body = _told(answer)
+    told = body if isinstance(body, dict) else {}
     codes = {str(answer.status_code), str(told.get("statusCode")), str(told.get("error"))}
     sentence = str(told.get("message") or answer.reason_phrase)[:300]
     return StorageRefused(
@@ -119,9 +123,9 @@ def _refusal(answer: httpx.Response, what: str) -> StorageRefused:
     )
 
 
-def _told(answer: httpx.Response) -> dict[str, Any]:
+def _told(answer: httpx.Response) -> Any:
+    """Return the JSON of an answer, else None: a proxy may answer in the place of Storage."""
     try:
-        told = answer.json()
+        return answer.json()
     except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
+        return None

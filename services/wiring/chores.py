@@ -102,15 +102,20 @@ def _reconciling(settings: Settings) -> tuple[Chore, ...]:
 def _copying(settings: Settings, database: Database) -> tuple[Chore, ...]:
     if settings.recordings_bucket is None:
         return ()
-    recordings = Recordings(
+    recordings = wire_recordings(settings, database, settings.recordings_bucket)
+    return (Chore(name="recordings", every=RECORDINGS_EVERY, work=recordings.work),)
+
+
+def wire_recordings(settings: Settings, database: Database, bucket: str) -> Recordings:
+    """Build what copies recordings into a bucket; without Twilio's key those of calls fail."""
+    return Recordings(
         database=database,
         egress=Egress(),
         storage=Storage(settings),
-        bucket=settings.recordings_bucket,
+        bucket=bucket,
         max_bytes=settings.recordings_max_bytes,
         twilio=_twilio_key(settings),
     )
-    return (Chore(name="recordings", every=RECORDINGS_EVERY, work=recordings.work),)
 
 
 def _twilio_key(settings: Settings) -> str | None:

@@ -19,6 +19,7 @@ from services.effects import Effects, record, to_json
 from services.egress import Stream
 from services.local.stack import LocalStack
 from services.settings import load_settings
+from services.wiring.chores import wire_recordings
 from tests.database.events import event, receive, rows
 from tests.storage_fake import FakeStorage, fake_storage
 
@@ -61,17 +62,12 @@ def _recordings(
     stack: LocalStack, storage: FakeStorage, egress: FakeEgress, db: psycopg.Connection
 ) -> Iterator[Recordings]:
     db.execute("delete from private.recording_copies")
-    settings = load_settings(stack.env())
+    sid, _, token = KEY.partition(":")
+    twilio = {"TWILIO_ACCOUNT_SID": sid, "TWILIO_AUTH_TOKEN": f"{token},older-token"}
+    settings = load_settings({**stack.env(), **twilio})
     database, uploads = Database(settings), Storage(replace(settings, supabase_url=storage.url))
     egress_for: Any = egress
-    yield Recordings(
-        database=database,
-        egress=egress_for,
-        storage=uploads,
-        bucket=BUCKET,
-        max_bytes=1_000_000,
-        twilio=KEY,
-    )
+    yield replace(wire_recordings(settings, database, BUCKET), egress=egress_for, storage=uploads)
     database.close()
     uploads.close()
 
