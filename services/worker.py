@@ -143,10 +143,9 @@ class Worker:
         except ConvohooksError as error:
             kind = "The event cannot be read: " if isinstance(error, Malformed) else ""
             return {"error": kind + error.detail}
-        if handled.error is not None:
-            if handled.defect:
-                facts = {"source": event["source"], "event_type": self._known_type(event)}
-                reporting.report(handled.defect, context="retry", event_id=event["id"], **facts)
+        if handled.defect is not None:
+            facts = {"source": event["source"], "event_type": self._known_type(event)}
+            reporting.report(handled.defect, context="retry", event_id=event["id"], **facts)
             return {"error": handled.error}
         if handled.event_type != event["event_type"]:
             # Its row may name no conversation: better dead and seen than done by half.

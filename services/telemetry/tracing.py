@@ -72,15 +72,6 @@ class Span:
                 if value is not None:
                     self._span.set_attribute(f"convohooks.{name}", _short(value))
 
-    def fail(self, error: BaseException) -> None:
-        """Note what ended it; the words of an error may quote a call, so only its type is told."""
-        if self._span is not None:
-            from opentelemetry.trace import Status, StatusCode
-
-            self._span.set_attribute("error.type", type(error).__qualname__)
-            if getattr(error, "status", SERVER_ERROR) >= SERVER_ERROR:
-                self._span.set_status(Status(StatusCode.ERROR))
-
 
 NONE = Span()
 
@@ -107,8 +98,17 @@ def span(
         try:
             yield ours
         except Exception as error:
-            ours.fail(error)
+            _fail(made, error)
             raise
+
+
+def _fail(made: Any, error: Exception) -> None:
+    """Note what ended it; the words of an error may quote a call, so only its type is told."""
+    from opentelemetry.trace import Status, StatusCode
+
+    made.set_attribute("error.type", type(error).__qualname__)
+    if getattr(error, "status", SERVER_ERROR) >= SERVER_ERROR:
+        made.set_status(Status(StatusCode.ERROR))
 
 
 def here() -> str | None:
