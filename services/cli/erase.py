@@ -164,6 +164,6 @@ def _unreached(
     else:
         yield "Spools of other hosts: run this there too."
     if found.files_left:
-        yield f"{found.files_left} folders of Storage: a worker empties them as soon as it can."
+        yield f"Folders of Storage ({found.files_left}): a worker empties them as soon as it can."
     if found.counts and not dry_run:
         yield "What is on its way this moment: run this once more in a minute."

@@ -97,6 +97,19 @@ def test_what_was_stored_without_a_key_is_sealed(
     assert Vault([key]).opened(stored(db, endpoint)) == [SECRET, CREDENTIAL]
 
 
+def test_people_are_told_how_many_were_sealed(
+    stack: LocalStack, db: psycopg.Connection, store_of: MakeStore
+) -> None:
+    key = new_key()
+    env = {**stack.env(), "WEBHOOK_SECRETS_KEY": key}
+    known, _ = resealed(stack, key)
+    made(db, store_of())
+
+    done = convohooks("reseal", env=env)
+
+    assert done.stdout == f"2 sealed anew, {known['fresh'] + known['resealed']} were already.\n"
+
+
 def test_what_no_key_opens_is_counted_and_left_alone(
     stack: LocalStack, db: psycopg.Connection, store_of: MakeStore
 ) -> None:

@@ -156,6 +156,33 @@ def test_incidents_are_listed_with_what_was_told(
     assert [(one["name"], one["ended_at"]) for one in told] == [("silence:tavus", None)]
 
 
+def test_list_says_what_arrived_and_what_was_given_up(
+    db: psycopg.Connection, env: dict[str, str]
+) -> None:
+    db.execute(
+        "with made as (insert into private.incidents"
+        " (name, severity, title, detail, began_at, ended_at)"
+        " values ('dead_letters', 'critical', 'Dead letters', 'x', now(), now()) returning id)"
+        " insert into private.incident_notices"
+        " (incident_id, target, kind, sent_at, given_up_at, last_error)"
+        " select id, told.* from made, (values"
+        " ('slack', 'began', now(), null::timestamptz, 'It answered 500.'),"
+        " ('slack', 'ended', null, null, null),"
+        " ('webhook', 'began', null, now(), 'It answered \x1b[2J410.')) told"
+    )
+
+    shown = convohooks("alerts", "list", env={**env, "COLUMNS": "300"}).stdout
+
+    [row] = [line for line in shown.splitlines() if "Dead letters" in line]
+    assert row.startswith("│ over ")
+    told = {notice.strip() for notice in row.rpartition(" │ ")[2].strip("│ ").split(",")}
+    assert told == {
+        "slack began: sent",
+        "slack ended: waits",
+        r"webhook began: given up: It answered \x1b[2J410.",
+    }
+
+
 def test_while_supabase_is_away_there_is_no_list(env: dict[str, str]) -> None:
     done = convohooks("alerts", "list", env={**env, "SUPABASE_URL": "http://127.0.0.1:9"})
 

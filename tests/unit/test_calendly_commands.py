@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from services.cli import app
+from services.clients import calendly as calendly_client
 from services.clients.calendly import CalendlyClient
 from services.errors import Unavailable
 from services.settings import load_settings
@@ -148,6 +150,20 @@ def test_unsubscribing_removes_one(command: Command, calendly: FakeCalendly, by:
     assert calendly.subscriptions == [kept]
 
 
+def test_people_are_told_in_sentences(command: Command, calendly: FakeCalendly) -> None:
+    none = command("repair")
+    made = command("subscribe")
+    [held] = calendly.subscriptions
+    current = command("repair")
+    removed = command("unsubscribe", held["uri"])
+
+    assert none.stdout == "No subscription calls this service.\n"
+    assert made.stdout == f"created: {held['uri']} calls {HERE}\n"
+    assert current.stdout == f"current: {held['uri']} calls {HERE}\n"
+    assert removed.stdout == f"Removed {held['uri']}.\n"
+    assert [one.exit_code for one in (none, made, current, removed)] == [0] * 4
+
+
 @pytest.mark.parametrize("name", ["", "..", "a b", "x?y=1", "https://api.calendly.com/#"])
 def test_what_names_no_subscription_is_sent_nowhere(
     command: Command, calendly: FakeCalendly, name: str
@@ -204,6 +220,34 @@ def test_what_was_removed_and_could_not_be_made_is_made_by_the_next_repair(
     assert [one.outcome for one in made] == ["recreated"]
     assert [one["events"] for one in calendly.subscriptions] == [["invitee.canceled"]]
     assert [one.outcome for one in subscriptions.repair()] == ["current"]
+
+
+def test_refusal_where_nothing_was_removed_says_nothing_of_an_old_one(
+    calendly: FakeCalendly,
+) -> None:
+    subscriptions = refused_once(calendly, f"Not {HERE}?t=token+of+the+test")
+
+    with pytest.raises(Unavailable) as refused:
+        subscriptions.subscribe("user")
+
+    assert refused.value.detail == f"Not {HERE}?t=***"
+    assert subscriptions.repair() == []
+
+
+def test_worker_tells_only_of_what_it_made_anew(calendly: FakeCalendly) -> None:
+    settings = load_settings({**ENV, **calendly.settings()})
+    subscriptions = Subscriptions(settings=settings, calendly=CalendlyClient(settings))
+    calendly.add(f"{HERE}?t=whole", scope="user")
+    calendly.add(HERE, state="disabled")
+
+    with capture_logs() as first:
+        subscriptions.work()
+    with capture_logs() as second:
+        subscriptions.work()
+
+    made = [line["subscription"] for line in first if line["log_level"] == "warning"]
+    assert made == [calendly.subscriptions[-1]["uri"]]
+    assert [line for line in second if line["log_level"] == "warning"] == []
 
 
 def refused_once(calendly: FakeCalendly, sentence: str) -> Subscriptions:
@@ -265,3 +309,33 @@ def test_an_answer_that_is_not_as_calendly_says_ends_with_a_sentence(
     assert result.exit_code == 1
     assert result.output.startswith("Calendly ")
     assert len(result.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("answer", [{}, {"collection": None}, ["x"], "x"], ids=str)
+def test_an_answer_without_the_list_is_said_to_be_one(
+    command: Command, calendly: FakeCalendly, answer: Any
+) -> None:
+    """Taken for an empty list, it would have a subscription made twice."""
+    account = {"resource": {"uri": USER, "current_organization": ORGANIZATION}}
+    calendly.faults += [(200, account), (200, answer)]
+
+    result = command("subscribe")
+
+    assert result.exit_code != 0
+    assert "Calendly answered without its list of subscriptions." in result.output
+    assert calendly.subscriptions == []
+
+
+def test_a_list_that_never_ends_is_left_in_the_end(
+    calendly: FakeCalendly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calendly_client, "MAX_PAGES", 3)
+    calendly.faults += [
+        (200, {"collection": [calendly.add(HERE)], "pagination": {"next_page_token": str(n)}})
+        for n in range(9)
+    ]
+    client = CalendlyClient(load_settings({**ENV, **calendly.settings()}))
+    account = calendly_client.Account(uri=USER, current_organization=ORGANIZATION)
+
+    assert len(list(client.subscriptions(account, "organization"))) == 3
+    assert len(calendly.faults) == 6

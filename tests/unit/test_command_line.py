@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from services.cli import app
 from services.cli.lazy import SENTENCES, imported
+from services.cli.output import progress
 from services.settings import raw_settings
 
 HERE = Path(__file__).parents[2]
@@ -182,6 +183,26 @@ def test_a_table_is_wide_without_a_terminal_and_fits_into_one() -> None:
     assert "\x1b" not in piped.stdout
     assert max(map(len, shown.splitlines())) <= 60
     assert shown.count("x") == 90
+
+
+def test_what_takes_its_time_is_shown_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress("Looking") as tell:
+        tell("place 1 of 9")
+    elsewhere = capsys.readouterr()
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+
+        with progress("Looking") as tell:
+            tell("place [2] of 9")
+        shown = os.read(ours, 10_000).decode()
+    os.close(ours)
+
+    assert (elsewhere.out, elsewhere.err) == ("", "")
+    assert "Looking: place [2] of 9" in shown
+    assert capsys.readouterr().out == ""
 
 
 def documented() -> dict[tuple[str, ...], tuple[str, str]]:

@@ -273,6 +273,15 @@ def test_a_mark_can_be_lifted(db: psycopg.Connection, run: Run) -> None:
     assert run("--lift", name, "--email", address()).returncode == 2
 
 
+def test_programs_are_told_how_many_marks_were_lifted(run: Run) -> None:
+    name = new_conversation_id()
+    removed(run("--conversation", name, "--yes", "--json"))
+
+    done = run("--lift", name, "--json")
+
+    assert json.loads(done.stdout) == {"lifted": 1}
+
+
 def test_what_source_named_a_conversation_can_be_lifted_too(
     db: psycopg.Connection, run: Run
 ) -> None:
@@ -409,6 +418,43 @@ def test_a_type_a_path_and_a_late_key_that_name_somebody_are_overwritten(
 
     assert (first["state"], second["outcome"]) == ("ignored", "duplicate")
     assert traces(db, mail) == {}
+
+
+def test_who_is_named_in_no_conversation_is_told_of_without_one(
+    db: psycopg.Connection, run: Run
+) -> None:
+    mail = address()
+    receive(db, told({"email": mail}, projections=[]))
+
+    found = run("--email", mail, "--dry-run").stdout
+    gone = run("--email", mail, "--yes").stdout
+    nothing = run("--email", mail, "--dry-run").stdout
+
+    assert found.startswith("This would be removed.\n")
+    assert "This was removed.\n" in gone
+    assert f"Nothing of {mail} is kept here.\n" in nothing
+    for shown in (found, gone):
+        assert "private.webhook_inbox" in shown
+        assert "our row" not in shown
+    once_more = "What is on its way this moment: run this once more in a minute."
+    assert [once_more in shown for shown in (found, gone, nothing)] == [False, True, False]
+
+
+def test_folders_that_are_left_are_told_of(
+    db: psycopg.Connection, run: Run, environment: dict[str, str]
+) -> None:
+    name = new_conversation_id()
+    make_conversation(db, name)
+    db.execute(
+        "insert into private.recording_copies (conversation_id, source_url, tries, claim_id)"
+        " values (%s, 'https://example.test/1.mp4', 1, gen_random_uuid())",
+        [name],
+    )
+
+    shown = run("--conversation", name, "--yes").stdout
+
+    db.execute("delete from private.erased_files")
+    assert "- Folders of Storage (1): a worker empties them as soon as it can.\n" in shown
 
 
 def test_endpoints_that_name_somebody_are_told_of(

@@ -256,6 +256,24 @@ def test_command_line_does_the_same(
     assert states(db, conversation) == ["processed", "received", "processed"]
 
 
+def test_command_line_shows_programs_all_of_an_event(
+    stack: LocalStack, db: psycopg.Connection, conversation: str
+) -> None:
+    [dead] = rows(
+        db,
+        "select id::text from private.webhook_inbox where conversation_id = %s and state = 'dead'",
+        conversation,
+    )
+
+    told = json.loads(command(stack, "events", "show", dead["id"], "--json").stdout)
+
+    assert (told["id"], told["state"], told["attempts"]) == (dead["id"], "dead", 6)
+    assert json.loads(told["body"])["properties"]["speech"] == "line 2"
+    assert [(one["attempt"], one["error"]) for one in told["failures"]] == [
+        (6, "Traceback …\nValueError: Odd Number")
+    ]
+
+
 def test_command_line_purges_after_asking(
     stack: LocalStack, db: psycopg.Connection, conversation: str
 ) -> None:

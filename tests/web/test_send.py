@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from services.cli.send import calls, provider_named
+from services.errors import NotFound
 from services.local.stack import LocalStack
 from services.providers import providers
 from services.sending import call_of, renewed, sample, sample_names
@@ -101,6 +104,15 @@ def test_what_is_wrong_is_said(run: Run, arguments: tuple[str, ...], told: str) 
     assert "Traceback" not in done.stderr
 
 
+def test_sender_that_has_no_samples_yet_is_named(environment: dict[str, str]) -> None:
+    settings = load_settings(environment)
+    desk = replace(provider_named(settings, "messages"), name="desk", samples="desk")
+    plain: dict[str, Any] = {"to": None, "settings_of": {}, "repeat": 1}
+
+    with pytest.raises(NotFound, match=r"There are no samples of desk\."):
+        calls(settings, desk, ["all"], **plain, fresh=False, shuffle=False)
+
+
 def test_nobody_there_is_a_failure(run: Run) -> None:
     done = run("send", "stripe", "invoice.paid", "--to", "http://127.0.0.1:9", "--json")
 
@@ -126,6 +138,30 @@ def test_a_captured_call_is_explained(
     assert done.returncode == 1
     told = json.loads(done.stdout)
     assert [one["cause"] for one in told["findings"]] == ["the body was parsed and written again"]
+
+
+def test_people_read_why_a_call_does_not_verify(
+    run: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    provider = next(p for p in providers(load_settings(environment)) if p.name == "stripe")
+    theirs = load_settings({**environment, "STRIPE_WEBHOOK_SECRET": "whsec_of-somebody-else"})
+    call = call_of(provider, "invoice.paid", sample(provider, "invoice.paid"), theirs)
+    captured = {"url": call.url, "headers": dict(call.headers), "body": call.body.decode()}
+    file = tmp_path / "capture.json"
+
+    file.write_text(json.dumps(captured))
+    unexplained = run("doctor", "signature", "stripe", str(file))
+    explained = run(
+        "doctor", "signature", "stripe", str(file), "--secret", "whsec_of-somebody-else"
+    )
+
+    assert (unexplained.returncode, explained.returncode) == (1, 1)
+    assert "no usual mistake explains it" in unexplained.stdout
+    assert "(try it with --secret)" in unexplained.stdout
+    assert "what is wrong" in explained.stdout
+    assert "the call is signed with secret 1 of those you gave" in explained.stdout
+    assert "add that secret to STRIPE_WEBHOOK_SECRET" in explained.stdout
+    assert "of-somebody-else" not in explained.stdout
 
 
 def test_twilio_signed_for_another_address_is_explained(
