@@ -6,7 +6,7 @@ import json
 import random
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from services.chores.reconciled_events import UNKNOWN_REASON, secrets_of
 from services.chores.reconciler import Reconciler
 from services.clients.tavus import TavusClient
 from services.database import Database
-from services.errors import ConvohooksError
+from services.errors import ConvohooksError, Unavailable
 from services.events import WebhookEventProcessingService
 from services.local.stack import LocalStack
 from services.settings import Settings, load_settings
@@ -490,6 +490,48 @@ def test_trouble_changes_nothing_and_the_next_look_heals(
     assert call.row()["status"] == "active"
 
     trouble.times = 0
+    assert [look.outcome for look in make().reconcile_all()] == ["complete"]
+
+
+def test_answer_nested_deeper_than_our_code_follows_is_trouble_too(
+    call: Call, make: Callable[..., Reconciler], settings: Settings
+) -> None:
+    call.happen()
+    nested: Any = "end"
+    for _ in range(5000):
+        nested = {"a": nested}
+
+    class Deep(TavusClient):
+        def get(self, path: str, **query: str | int) -> Any:
+            shutdown = {"event_type": "system.shutdown", "properties": nested}
+            return {"status": "ended", "events": [shutdown]}
+
+    look = make(tavus=Deep(settings)).reconcile(call.id)
+
+    assert look is not None
+    assert (look.told, look.is_away) == ("failed", False)
+    assert look.error == "Tavus's answer is nested too deeply."
+    assert [look.outcome for look in make().reconcile_all()] == ["complete"]
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+def test_what_the_database_does_not_take_is_left_to_the_next_look(
+    call: Call, make: Callable[..., Reconciler], is_away: bool
+) -> None:
+    call.happen()
+
+    def receive_nothing(batch: Sequence[Any]) -> list[dict[str, Any]]:
+        if is_away:
+            raise Unavailable("Supabase is away.")
+        return [{"outcome": "unstored", "known": False, "error": "no room"} for _ in batch]
+
+    look = make(writer=Writer(receive_nothing)).reconcile(call.id)
+
+    assert look is not None
+    assert (look.told, look.outcome, look.is_away) == ("failed", "waiting", is_away)
+    told = "Supabase is away." if is_away else "An event could not be stored: no room"
+    assert look.error == told
+    assert call.row()["status"] == "active"
     assert [look.outcome for look in make().reconcile_all()] == ["complete"]
 
 

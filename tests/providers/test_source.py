@@ -111,6 +111,19 @@ def test_two_secrets_are_valid_during_rotation(told: dict[str, Any]) -> None:
         provider(**{**told, "secret": order}).verify(inbound(b"{}", headers), SETTINGS)
 
 
+def test_what_has_no_secret_yet_is_sent_without_a_proof() -> None:
+    call = Call(url="https://x.example.test", body=b"{}", headers={"X-Told": "1"})
+
+    assert provider(scheme="bearer").sign(call, SETTINGS) == call
+
+
+def test_every_type_is_known_and_none_by_name() -> None:
+    events = provider(scheme="bearer").events
+
+    assert (list(events), len(events)) == ([], 0)
+    assert events["order.paid"] is events["whatever"]
+
+
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("told", SCHEMES, ids=lambda told: f"{told['scheme']}-{len(told)}")
 def test_hostile_headers_are_refused(told: dict[str, Any], hostile: str) -> None:

@@ -52,7 +52,8 @@ def test_a_time_is_always_in_utc_or_absent(told: Any) -> None:
 @pytest.mark.parametrize(
     ("told", "expected"),
     [(420, 420), ("420", 420), (14.6, 15), (0, 0), (-1, None), (10**9 + 1, None), (1e308, None),
-     (10**400, None), (True, None), ("7 min", None), ([], None), (float("nan"), None)],
+     (10**400, None), (True, None), ("0" * 254 + "7", 7), ("0" * 255 + "7", None),
+     ("7 min", None), ([], None), (float("nan"), None)],
 )  # fmt: skip
 def test_a_duration_fits_its_column_or_is_absent(told: Any, expected: int | None) -> None:
     assert seconds(told) == expected

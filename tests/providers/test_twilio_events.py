@@ -372,3 +372,15 @@ def test_who_rings_without_a_direction_is_answered() -> None:
     sample = {key: value for key, value in SAMPLES["call.incoming"].items() if key != "Direction"}
 
     assert event(sample).event_type == "call.incoming"
+
+
+def test_a_message_whose_status_is_blank_takes_nothing_from_one_that_was_told() -> None:
+    sample = SAMPLES["message.status"]
+    odd = {**sample, "MessageStatus": " "}
+
+    [unsaid] = event(odd, MESSAGES).effects.records
+    [first] = event({**sample, "MessageStatus": "accepted"}, MESSAGES).effects.records
+
+    assert unsaid.key == first.key
+    assert "status" not in unsaid.values
+    assert unsaid.rank < first.rank

@@ -13,10 +13,11 @@ from urllib.parse import quote, unquote, urlencode
 import pytest
 
 from services.cli.dev import environment
+from services.errors import Unavailable
 from services.providers.tavus import TAVUS
 from services.providers.twilio import TWILIO
 from services.settings import Settings
-from services.web.debug import MOST_PRESENTED, show
+from services.web.debug import LARGEST_BODY, MOST_PRESENTED, show
 from services.web.debug_text import shown_url
 from services.web.exchange import exchange
 from services.wiring.web import wire
@@ -336,3 +337,30 @@ def test_by_default_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None
     assert TAVUS.name in (shown := capsys.readouterr().out)
     assert "Good morning." not in shown
     assert "---" not in shown
+
+
+def test_body_that_is_too_large_to_be_looked_through_is_not_shown(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = client(settings)
+    app.application.config["MAX_CONTENT_LENGTH"] = 2 * LARGEST_BODY
+    body = json.dumps({**BODY, "said": "words " * (LARGEST_BODY // 6)}).encode()
+
+    app.post(PATH, query_string={"t": TOKEN}, data=body, content_type="application/json")
+
+    shown = view(capsys)
+    assert f"body     {len(body)} bytes, too many to be shown" in shown
+    assert "words" not in shown
+    assert "written  messages: 1" in shown
+
+
+def test_what_cannot_be_asked_of_the_handler_again_says_why(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client(settings, failing(Unavailable("Supabase is away."))).post(
+        PATH, query_string={"t": TOKEN}, json=BODY
+    )
+
+    shown = view(capsys)
+    assert "outcome: new" in shown
+    assert "written  cannot be told: Supabase is away." in shown

@@ -308,6 +308,17 @@ def test_what_tavus_would_refuse_is_not_sent(
     assert tavus.calls == []
 
 
+def test_file_in_the_form_of_2025_means_the_same(tmp_path: Path) -> None:
+    first = {name: FIRST[name] for name in ("objective_name", "objective_prompt")}
+    older = {**first, "next_required_objectives": ["then"]}
+    last = {**THEN, "next_required_objectives": []}
+
+    told = read_objectives(Path(write(tmp_path, older, last)))
+
+    assert told == read_objectives(Path(write(tmp_path, FIRST, THEN)))
+    assert [item.next_names for item in told.data] == [("then",), ()]
+
+
 def test_loops_are_allowed_when_they_are_meant(tmp_path: Path) -> None:
     back = {**THEN, "next_required_objective": "first"}
 

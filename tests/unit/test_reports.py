@@ -179,3 +179,9 @@ def test_facts_are_those_that_are_known() -> None:
         "spool_bytes": None,
     }
     assert facts_of(None, None) == {}
+
+
+def test_who_never_began_has_no_end_to_report(listener: Listener, tally: Tally) -> None:
+    Reporter(listener.hear, kind="web", tally=tally, facts=dict).stop()
+
+    assert listener.asked == 0

@@ -88,6 +88,21 @@ def test_everything_wrong_is_named_at_once() -> None:
     assert "sb_secret_swapped" not in str(raised.value)
 
 
+def test_key_that_everybody_has_is_no_secret_key() -> None:
+    with pytest.raises(SettingsError, match="SUPABASE_SECRET_KEY holds a publishable key"):
+        load_settings({**GOOD, "SUPABASE_SECRET_KEY": "sb_publishable_x"})
+
+
+@pytest.mark.parametrize("name", ["RETENTION_DAYS", "DEAD_RETENTION_DAYS"])
+def test_days_of_retention_are_checked(name: str) -> None:
+    kept = load_settings({**GOOD, "RETENTION_DAYS": "1", "DEAD_RETENTION_DAYS": "36500"})
+
+    assert (kept.retention_days, kept.dead_retention_days) == (1, 36500)
+    for bad in ("0", "36501", "-1", "a week"):
+        with pytest.raises(SettingsError, match=rf" {name} is no number of days \(1 to 36500\)"):
+            load_settings({**GOOD, name: bad})
+
+
 @pytest.mark.parametrize("key", ["sb_secret_é", "sb secret", "sb\tsecret", "sb_\x7fsecret"])
 def test_key_that_no_header_carries_is_named(key: str) -> None:
     with pytest.raises(SettingsError, match="SUPABASE_SECRET_KEY has a character"):

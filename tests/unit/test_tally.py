@@ -124,6 +124,19 @@ def test_minutes_that_nobody_hears_are_forgotten_in_the_end(tally: Tally, clock:
     assert len(tally.take()) == MINUTES + 1
 
 
+def test_what_comes_back_after_its_minute_was_forgotten_is_not_told(
+    tally: Tally, clock: Clock
+) -> None:
+    tally.received("tavus", "new", 0.01)
+    taken = tally.take()
+    clock.now += 60 * (KEPT + 1)
+    tally.received("stripe", "new", 0.01)
+
+    tally.put_back(taken)
+
+    assert [row["source"] for row in tally.take()] == ["stripe"]
+
+
 def test_clock_that_is_set_back_counts_on(tally: Tally, clock: Clock) -> None:
     tally.received("tavus", "new", 0.01)
     tally.take()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -199,3 +200,14 @@ def test_page_names_every_operation_and_runs_nothing(app: Flask, told: dict[str,
     assert "<script" not in answer.text
     assert " style=" not in answer.text
     assert Path(PAGE).name in answer.text
+
+
+def test_make_openapi_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = Path("services/web/openapi/__main__.py").resolve()
+    committed = PAGE.read_text()
+    (tmp_path / PAGE.parent).mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    runpy.run_path(str(program), run_name="__main__")
+
+    assert PAGE.read_text() == committed
