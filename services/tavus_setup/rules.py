@@ -61,6 +61,8 @@ class Objective(BaseModel):
         names = told["next_required_objectives"]
         if not isinstance(names, list) or len(names) > 1:
             raise ValueError("next_required_objectives must be a list of one name")
+        if names and told.get("next_required_objective") not in (None, names[0]):
+            raise ValueError("next_required_objective and next_required_objectives differ")
         rest = {name: value for name, value in told.items() if name != "next_required_objectives"}
         return {**rest, "next_required_objective": names[0]} if names else rest
 

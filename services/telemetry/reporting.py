@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
 from structlog.contextvars import get_contextvars
@@ -48,7 +48,7 @@ def configure(settings: Settings, component: str) -> None:
     sentry_sdk.init(
         settings.sentry_dsn,
         environment=settings.sentry_environment,
-        release=_release(),
+        release=f"convohooks@{version('convohooks')}",
         default_integrations=False,
         auto_enabling_integrations=False,
         auto_session_tracking=False,
@@ -132,10 +132,3 @@ def _bare_error(error: Any) -> dict[str, Any]:
             ]
         },
     }
-
-
-def _release() -> str:
-    try:
-        return f"convohooks@{version('convohooks')}"
-    except PackageNotFoundError:
-        return "convohooks@unknown"

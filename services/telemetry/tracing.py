@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any, Literal
 
 from services.settings import Settings
@@ -42,7 +42,7 @@ def configure(settings: Settings, exporter: Any = None) -> None:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     resource = Resource.create(
-        {"service.name": settings.otel_service_name, "service.version": _version()}
+        {"service.name": settings.otel_service_name, "service.version": version("convohooks")}
     )
     _provider = TracerProvider(resource=resource)
     _provider.add_span_processor(BatchSpanProcessor(exporter or _exporter(settings)))
@@ -142,10 +142,3 @@ def _exporter(settings: Settings) -> Any:
 
 def _short(value: Told) -> Told:
     return value[:LONGEST] if isinstance(value, str) else value
-
-
-def _version() -> str:
-    try:
-        return version("convohooks")
-    except PackageNotFoundError:
-        return "unknown"

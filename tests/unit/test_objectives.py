@@ -296,6 +296,7 @@ def test_fifty_objectives_are_allowed(tmp_path: Path) -> None:
             "never reached",
         ),
         ([{**THEN, "next_required_objectives": ["a", "b"]}], "list of one name"),
+        ([{**FIRST, "next_required_objectives": ["last"]}, THEN], "differ"),
     ],
 )
 def test_what_tavus_would_refuse_is_not_sent(

@@ -6,7 +6,6 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 import pytest
@@ -222,19 +221,3 @@ def test_outside_a_span_there_is_none_to_link_to(collector: TelemetryServer) -> 
     assert outside is None
     assert inside is not None
     assert told(collector)["webhook"]["span_id"] in inside
-
-
-def test_spans_of_a_checkout_that_is_not_installed_are_sent_too(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def absent(name: str) -> str:
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr(tracing, "version", absent)
-    with TelemetryServer() as collector:
-        tracing.configure(settings_of(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url))
-        with tracing.span("webhook"):
-            pass
-
-        assert list(told(collector)) == ["webhook"]
-        assert b"unknown" in collector.all_bytes
