@@ -113,10 +113,16 @@ class Conversations:
             scenario = str(wanted.scenario_id)
             if not execute(reads.from_("scenarios").select("id").eq("id", scenario)).data:
                 raise Unprocessable("scenario_id: There is no such scenario.")
-        if wanted.demo_id is not None and self.database.has_demo(wanted.demo_id):
+        if wanted.demo_id is not None and self._has_demo(wanted.demo_id):
             videos = reads.from_("demo_videos").select("id").eq("demo_id", wanted.demo_id)
             if not execute(videos.limit(1)).data:
                 raise Unprocessable("demo_id: There is no such demo.")
+
+    def _has_demo(self, demo_id: str) -> bool:
+        try:
+            return self.database.has_demo(demo_id)
+        except DatabaseRefused as error:
+            raise _unfit(error) from None
 
     def _begin(self, person: Person, wanted: NewConversation, key: str | None) -> Row:
         request_hash = sha256_hex(wanted.model_dump_json().encode())
@@ -124,11 +130,7 @@ class Conversations:
         try:
             return self.database.begin_conversation(row, key, request_hash, LONGEST_REQUEST)
         except DatabaseRefused as error:
-            if error.code == "23503":
-                raise Unprocessable("The account or the scenario is gone.") from None
-            if error.code.startswith("22"):
-                raise Unprocessable("demo_id: This database holds no such value.") from None
-            raise
+            raise _unfit(error) from None
 
     def _ask(self, ref: str, wanted: NewConversation) -> Started:
         """Ask Tavus for the conversation of a row; when there is none, fail the row."""
@@ -175,7 +177,9 @@ class Conversations:
             placed = self._store(ref, started)
         except ConvohooksError as error:
             self._abandon(ref, started.conversation_id)
-            raise Unavailable(f"The conversation was ended again: {error.detail}") from error
+            # Where ending it failed too, the worker does it soon.
+            detail = f"The conversation could not be stored and is ended again: {error.detail}"
+            raise Unavailable(detail) from error
         if placed["outcome"] == "late":
             self._abandon(ref, started.conversation_id)
             raise Unavailable("Starting the conversation took too long; it was ended again.")
@@ -202,6 +206,16 @@ class Conversations:
             look_seconds = FIRST_LOOK
             log.warning("conversation not ended", row_id=ref, reason=error.detail)
         self._fail(ref, "not_stored", look_seconds)
+
+
+def _unfit(error: DatabaseRefused) -> ConvohooksError:
+    """Return what is wrong with a request that the database refuses; else the refusal itself."""
+    if error.code == "23503":
+        return Unprocessable("The account or the scenario is gone.")
+    if error.code.startswith("22"):
+        # In a database that was there before, a demo's id may be of another type than text.
+        return Unprocessable("demo_id: This database holds no such value.")
+    return error
 
 
 def _earlier(begun: Row) -> Row:

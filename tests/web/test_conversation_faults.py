@@ -17,8 +17,8 @@ import pytest
 from services.conversations.conversations import Conversations
 from services.conversations.orphans import WAITS, Orphans
 from services.conversations.request import NewConversation
-from services.database import Database
-from services.errors import ConvohooksError, Unavailable
+from services.database import Database, DatabaseRefused
+from services.errors import ConvohooksError, Unavailable, Unprocessable
 from services.local.stack import LocalStack
 from services.people import Person
 from services.settings import Settings, load_settings
@@ -108,12 +108,14 @@ class Office:
     conversations: Conversations
     databases: list[Database] = field(default_factory=list)
 
-    def start(self, faults: dict[str, str] | None = None) -> dict[str, Any]:
+    def start(self, faults: dict[str, str] | None = None, **wanted: str) -> dict[str, Any]:
         database = Flaky(self.settings, faults or {})
         self.databases.append(database)
         orphans = replace(self.conversations.orphans, database=database)
         conversations = replace(self.conversations, database=database, orphans=orphans)
-        return conversations.start(self.person, NewConversation(persona_id="p1"))
+        return conversations.start(
+            self.person, NewConversation.model_validate({"persona_id": "p1", **wanted})
+        )
 
     def sweep(self, times: int = len(WAITS) + 2) -> None:
         """Let the worker look as often as it will, without the waits between."""
@@ -197,6 +199,67 @@ def test_orphan_is_ended_at_once_when_tavus_can_be_asked(
     [orphan] = tavus.conversations.values()
     assert orphan["status"] == "ended"
     assert still_looked_for(db, ada) == 0
+
+
+def test_what_can_neither_be_stored_nor_ended_is_ended_later(
+    office: Office, tavus: FakeTavus, db: psycopg.Connection, ada: Account
+) -> None:
+    tavus.fail("POST", ".*/end", 500)
+
+    with pytest.raises(Unavailable, match="could not be stored and is ended again"):
+        office.start({"place_conversation": "lost before"})
+    left = len(tavus.running()), rows_of(db, ada)[0]["status"], still_looked_for(db, ada)
+    office.sweep(times=1)
+
+    assert left == (1, "failed", 1)
+    assert tavus.running() == []
+    assert still_looked_for(db, ada) == 0
+
+
+def test_account_that_goes_meanwhile_begins_nothing(
+    office: Office, tavus: FakeTavus, db: psycopg.Connection, ada: Account
+) -> None:
+    db.execute("delete from auth.users where id = %s", [ada.id])
+
+    with pytest.raises(Unprocessable, match=r"^The account or the scenario is gone\.$"):
+        office.start()
+
+    assert tavus.called("POST", "/conversations") == []
+    assert rows_of(db, ada) == []
+
+
+@pytest.mark.parametrize("asked", ["has_demo", "begin_conversation"])
+@pytest.mark.parametrize(
+    ("code", "error"), [("22P02", Unprocessable), ("PGRST202", DatabaseRefused)]
+)
+def test_demo_of_which_the_database_can_hold_no_such_id_is_refused(
+    office: Office,
+    tavus: FakeTavus,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: str,
+    code: str,
+    error: type[Exception],
+) -> None:
+    """Where the tables were there before, a demo's id may be a uuid."""
+
+    def refuse(*_: object) -> None:
+        raise DatabaseRefused("no", code)
+
+    monkeypatch.setattr(Database, asked, refuse)
+
+    with pytest.raises(error):
+        office.start(demo_id="d1")
+
+    assert tavus.called("POST", "/conversations") == []
+
+
+def test_demo_that_its_person_sees_is_practised_with(
+    office: Office, db: psycopg.Connection
+) -> None:
+    demo = f"demo-{office.person.id}"
+    db.execute("insert into public.demo_videos (demo_id, title) values (%s, 'Tour')", [demo])
+
+    assert office.start(demo_id=demo)["demo_id"] == demo
 
 
 def test_orphan_that_appears_late_is_ended_later(
