@@ -14,6 +14,7 @@ from services.doctor.patient import Patient
 from services.errors import ConvohooksError
 from services.limits.counters import MEMORY, counters
 from services.outage import mounts
+from services.outage.spool import Spool
 from services.providers import PROVIDERS
 from services.reach.public_url import is_loopback
 from services.wiring.parts import wire_spool
@@ -47,15 +48,15 @@ def check_service(patient: Patient) -> Finding:
 
 def check_spool_place(patient: Patient) -> Finding:
     """There is a spool, which can be written and survives a restart."""
-    path = patient.settings.spool_path
-    if path is None:
+    path, spool = patient.settings.spool_path, wire_spool(patient.settings)
+    if path is None or spool is None:
         return _no_spool(patient)
     mend = "Set SPOOL_PATH to a file on a local disk that survives a restart."
     if mounts.is_in_memory(path):
         return fail(SPOOL, f"{path} lies in memory, which a restart empties", mend)
     if not path.parent.is_dir():
         return fail(SPOOL, f"there is no folder {path.parent}", f"mkdir -p {path.parent}")
-    if problem := _problem_of_file(patient, path):
+    if problem := _problem_of_file(spool, path):
         return fail(SPOOL, problem, "Let the service's user write it; run this as that user.")
     if mounts.filesystem(path) == "overlay":
         mend = "Put SPOOL_PATH on a volume: a new container does not have the old one's files."
@@ -66,28 +67,23 @@ def check_spool_place(patient: Patient) -> Finding:
 def _no_spool(patient: Patient) -> Finding:
     losing = ", ".join(provider.name for provider in PROVIDERS if not provider.retries)
     calling = ", ".join(provider.name for provider in PROVIDERS if provider.retries)
-    seen = "off. While Supabase is away, events are lost of " + (losing or "nobody")
-    if calling:
-        seen += f"; {calling} will call again"
+    seen = f"off. While Supabase is away, events are lost of {losing}; {calling} will call again"
     if is_loopback(patient.settings.supabase_url):
         return ok(SPOOL, f"{seen}. Here Supabase is this machine's own")
     mend = "Set SPOOL_PATH to a file on a local disk that survives a restart."
     return warn(SPOOL, seen, mend)
 
 
-def _problem_of_file(patient: Patient, path: Path) -> str | None:
+def _problem_of_file(spool: Spool, path: Path) -> str | None:
     """Try to write. A file that is not there is not made: it would not be the service's."""
     if not path.exists():
         return None if os.access(path.parent, os.W_OK | os.X_OK) else f"{path.parent} is closed"
-    spool = wire_spool(patient.settings)
     try:
-        if spool:
-            spool.check()
+        spool.check()
     except ConvohooksError as error:
         return f"{path}: {error.detail}"
     finally:
-        if spool:
-            spool.close()
+        spool.close()
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import accumulate
 
 from services.effects import Json, Message
 from services.feedback.metrics import Metric
@@ -69,13 +70,9 @@ def _shortened(lines: list[dict[str, Json]]) -> tuple[list[dict[str, Json]], boo
 
 
 def _taken(lines: list[dict[str, Json]]) -> list[dict[str, Json]]:
-    left, taken = MAX_CHARACTERS // 2, []
-    for line in lines:
-        left -= _size(line)
-        if left < 0:
-            break
-        taken.append(line)
-    return taken
+    """Return the first lines, as many as half of the room holds."""
+    sizes = accumulate(map(_size, lines))
+    return [line for line, size in zip(lines, sizes, strict=True) if size <= MAX_CHARACTERS // 2]
 
 
 def _size(line: dict[str, Json]) -> int:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -300,6 +305,25 @@ def test_publishable_key_is_told_from_others(key: str, status: int, expected: st
     assert key not in found.seen or key == "sb_publishable_x"
 
 
+def test_key_of_another_kind_is_told_without_asking() -> None:
+    with responses.RequestsMock():
+        found = keys.check_publishable_key(patient(SUPABASE_PUBLISHABLE_KEY=f"sb_other_{HUSH}"))
+
+    assert (state(found), found.seen) == (
+        "fail", "it is another kind of key than sb_publishable_…"
+    )  # fmt: skip
+
+
+def test_publishable_key_is_not_judged_where_nobody_can_be_asked() -> None:
+    with responses.RequestsMock() as vendor:
+        failure = requests.ConnectTimeout(f"no answer to {HUSH}")
+        vendor.get("https://abc.example.test/auth/v1/settings", body=failure)
+
+        found = keys.check_publishable_key(patient())
+
+    assert (state(found), "(ConnectTimeout)" in found.seen) == ("skip", True)
+
+
 def test_secret_key_of_another_project_is_told_without_asking() -> None:
     key = jwt.encode({"role": "service_role", "ref": "another", "n": HUSH}, HUSH * 2)
     found = project.check_service_key(
@@ -370,6 +394,38 @@ def test_tavus_is_asked_about_its_key(status: int, expected: str) -> None:
     assert state(outside.check_tavus(patient())) == "skip"
 
 
+def test_a_tavus_that_is_away_says_nothing_of_the_key() -> None:
+    with responses.RequestsMock() as vendor:
+        vendor.get(f"{TAVUS}/personas", body=requests.ConnectionError(f"no way to {HUSH}"))
+
+        found = outside.check_tavus(patient(TAVUS_API_KEY=HUSH))
+
+    assert (state(found), found.seen) == (
+        "skip", "Tavus cannot be reached (ConnectionError)."
+    )  # fmt: skip
+
+
+def test_callbacks_at_tavus_are_not_judged_where_tavus_cannot_reach_us() -> None:
+    local = {"PUBLIC_BASE_URL": "http://127.0.0.1:8000", "SUPABASE_URL": "http://127.0.0.1:1"}
+    with responses.RequestsMock():
+        found = outside.check_tavus_callbacks(patient(TAVUS_API_KEY=HUSH, **local))
+
+    assert state(found) == "skip"
+    assert found is not None
+    assert "PUBLIC_BASE_URL" in found.seen
+
+
+def test_callbacks_at_tavus_that_could_not_be_read_are_counted() -> None:
+    row = {"uuid": "o1", "data": [{"objective_name": "a"}]}
+    with responses.RequestsMock() as vendor:
+        vendor.get(f"{TAVUS}/objectives", json={"data": [row], "total_count": 1})
+        vendor.get(f"{TAVUS}/guardrails", status=400, json={"message": f"not for {HUSH}"})
+
+        found = outside.check_tavus_callbacks(patient(TAVUS_API_KEY=HUSH))
+
+    assert (state(found), found and found.seen) == ("skip", "1 could not be read")
+
+
 def test_callbacks_at_tavus_that_lead_elsewhere() -> None:
     def found(url: str | None) -> str:
         row = {"uuid": "o1", "data": [{"objective_name": "a", "callback_url": url}]}
@@ -417,6 +473,20 @@ def test_spool_is_looked_at_and_never_made(tmp_path: Path) -> None:
     assert state(host.check_spool_room(well)) == "ok"
     assert host.check_spool_rows(well) is None
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_spool_in_use_is_well(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    spool = Spool(path)
+    spool.put({"n": 1})
+    in_use = patient(SPOOL_PATH=str(path))
+
+    assert state(host.check_spool_place(in_use)) == "ok"
+    rows = host.check_spool_rows(in_use)
+    assert (state(rows), rows and rows.seen) == ("ok", "1 wait for Supabase, none was given up")
+    assert [spooled.row for spooled in spool.take(9, 999)] == [{"n": 1}]
+    spool.close()
 
 
 @pytest.mark.usefixtures("on_disk")
@@ -472,6 +542,49 @@ def test_service_that_is_not_there() -> None:
         port = taken.getsockname()[1]
 
         assert state(host.check_service(patient(PORT=str(port)))) == "warn"
+
+
+@contextmanager
+def answering(status: int, body: str) -> Iterator[str]:
+    """Answer every GET on this machine so; give the port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *arguments: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield str(server.server_port)
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected", "seen"),
+    [
+        (200, {"status": "ready", "circuit": "closed"}, "ok", "the circuit closed"),
+        (200, {"status": "ready", "circuit": "open"}, "fail", "the circuit is open"),
+        (503, {"detail": "The spool is full.", "circuit": "closed"}, "fail", "The spool is full."),
+        (200, {"status": "fine"}, "warn", "another service"),
+        (200, ["no object"], "warn", "another service"),
+        (503, "<html>", "warn", "another service"),
+    ],
+    ids=str,
+)
+def test_what_answers_at_the_port_is_known(
+    status: int, body: Any, expected: str, seen: str
+) -> None:
+    text = body if isinstance(body, str) else json.dumps(body)
+    with answering(status, text) as port:
+        found = host.check_service(patient(PORT=port))
+
+    assert (state(found), seen in found.seen) == (expected, True), found.seen
 
 
 def test_wrong_settings_are_all_there_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import requests
 import responses
 from websockets.sync.server import ServerConnection, serve
 
+from services.database import DatabaseRefused
 from services.doctor import hosted
 from services.doctor.finding import Check
 from services.doctor.hosted import access, address, ahead, connection, live, tokens
@@ -53,13 +54,15 @@ ANYTHING = re.compile(f"{URL}/.*")
 DENIED = {"code": "42501", "message": "permission denied"}
 
 
-def patient(told: Any = ACCESS, protocol: Any = "HTTP/1.1", **texts: str) -> Patient:
+def patient(
+    told: Any = ACCESS, protocol: Any = "HTTP/1.1", schema: Any = SCHEMA, **texts: str
+) -> Patient:
     """Return a hosted installation in good health, but for what is named."""
     given = {**TEXTS, **texts}
     return Patient(
         settings=load_settings(given),
         texts=given,
-        schema=SCHEMA,
+        schema=schema,
         backlog=BACKLOG,
         access=told,
         protocol=protocol,
@@ -116,6 +119,18 @@ def test_project_that_does_not_answer_is_no_failure_of_these(check: Check) -> No
         finding = check(away)
 
     assert finding is None or state(finding) in ("ok", "skip")
+
+
+@pytest.mark.parametrize("check", [connection.check_rows, live.check_join])
+def test_what_wants_the_schema_asks_nothing_of_a_project_without_it(
+    monkeypatch: pytest.MonkeyPatch, check: Check
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(live, "connect", lambda url, **_: asked.append(url))
+    with responses.RequestsMock():
+        finding = check(patient(schema=DatabaseRefused("no function", "PGRST202")))
+
+    assert (finding, asked) == (None, [])
 
 
 @pytest.mark.parametrize(
