@@ -6,9 +6,10 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,8 +18,9 @@ from standardwebhooks.webhooks import Webhook as Receiver
 from services.egress import Egress
 from services.notifier import rules
 from services.notifier.messages import Kind, Message, as_json, as_slack, runbook
-from services.notifier.notifier import LEASE
-from services.notifier.outage import NAME
+from services.notifier.note import Note
+from services.notifier.notifier import LEASE, MOST, Notifier
+from services.notifier.outage import NAME, Outage
 from services.notifier.targets import DEADLINE, NotSent, Slack, Webhook, post, targets_of
 from services.notifier.thresholds import NAMES, Thresholds, read_thresholds
 from services.settings import Settings, load_settings
@@ -89,6 +91,67 @@ def test_people_are_told_the_same() -> None:
     ]
     assert ended.startswith("*Over: Calls of tavus fail*")
     assert "until 2026-03-01 07:00:00 UTC" in ended
+
+
+def test_a_message_that_only_tries_the_way_says_so() -> None:
+    told = message("test")
+
+    assert as_slack(told)["text"].startswith("*Test: Calls of tavus fail*\n")
+    assert as_json(told)["type"] == "incident.test"
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "told"),
+    [
+        ("2026-03-01T06:46:16+00:00", "less than a minute"),
+        ("2026-03-01T06:46:18+00:00", "a minute"),
+        ("2026-03-01T08:44:47+00:00", "119 minutes"),
+        ("2026-03-01T08:45:48+00:00", "2.0 hours"),
+        ("2026-03-02T18:15:47+00:00", "35.5 hours"),
+    ],
+)
+def test_what_is_over_says_for_how_long_it_was(ended_at: str, told: str) -> None:
+    ended = message("ended", ended_at=ended_at)
+
+    assert as_json(ended)["data"]["detail"] == f"It is over, after {told}."
+
+
+@dataclass(slots=True)
+class Ear:
+    """A target that remembers what it was sent."""
+
+    name: str = "webhook"
+    heard: list[str] = field(default_factory=list)
+
+    def send(self, message: Message) -> None:
+        self.heard.append(message.id)
+
+
+def test_one_turn_sends_so_many_messages_and_leaves_the_rest_to_the_next() -> None:
+    """Else a worker would look at nothing new while messages come as fast as they go."""
+    ear, finished = Ear(), list[str]()
+
+    def call(function: str, arguments: dict[str, Any]) -> Any:
+        if function == "read_alerts":
+            return {"next_outage": "o1"}
+        if function == "finish_notice":
+            return finished.append(arguments["outcome"]["id"])
+        assert function == "claim_notice"
+        told = {"target": "webhook", "kind": "began", "tries": 1, "incident": INCIDENT}
+        return {**told, "id": f"msg-{len(ear.heard)}"}
+
+    watch = Notifier(
+        database=SimpleNamespace(call=call),  # type: ignore[arg-type]
+        outage=Outage(targets=[ear], after=60.0, service_url="", note=Note(None)),
+        targets=[ear],
+        thresholds=Thresholds(),
+        realtime_limit=30.0,
+        service_url="https://hooks.example.test",
+        keep_days=90,
+    )
+
+    assert not watch.work()
+    assert ear.heard == finished == [f"msg-{n}" for n in range(MOST)]
 
 
 def test_no_name_of_a_host_is_a_mention_or_a_link() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.notifier.rules import RULES, judge
+from services.notifier.senders import quantile
 from services.notifier.thresholds import NAMES, Thresholds
 from services.telemetry.tally import SECONDS
 
@@ -133,3 +134,39 @@ def test_it_is_over_minutes_after_the_last_failure(rule: str) -> None:
 
     assert right[0] - BEGIN <= 210
     assert right == list(range(right[0], END, EVERY))
+
+
+@pytest.mark.parametrize(
+    ("counts", "share", "seconds"),
+    [
+        ({}, 0.95, 0.0),
+        ({0: 10}, 0.5, SECONDS[0] / 2),
+        ({0: 5, 2: 5}, 0.75, (SECONDS[1] + SECONDS[2]) / 2),
+        ({0: 95, len(SECONDS): 5}, 0.95, SECONDS[0]),
+        # Longer than the last bound: nobody knows by how much.
+        ({0: 90, len(SECONDS): 10}, 0.95, SECONDS[-1]),
+        ({len(SECONDS): 1}, 0.5, SECONDS[-1]),
+    ],
+    ids=str,
+)
+def test_a_share_of_the_answers_came_within(
+    counts: dict[int, int], share: float, seconds: float
+) -> None:
+    buckets = [counts.get(n, 0) for n in range(len(SECONDS) + 1)]
+
+    assert quantile(buckets, share) == pytest.approx(seconds)
+
+
+def test_sender_none_of_whose_calls_was_let_through_is_not_silent() -> None:
+    """Where all of them were throttled, no minute knows of a last one."""
+    reading = reading_at([WELL] * END, END)
+    process = {"kind": "web", "alive": True}
+    thresholds = Thresholds(**{name: 0.0 for name in NAMES} | {"silence": 3.0})
+
+    def told(last_at: str | None) -> list[str]:
+        hours = {"source": "tavus", "week_ago": 9, "day_ago": 9, "last_at": last_at}
+        heard = {**reading, "hours": [hours], "operations": {"processes": [process]}}
+        return [verdict.state for verdict in judge(heard, thresholds, 30.0)]
+
+    assert told(None) == ["right"]
+    assert told("2026-03-01T10:59:00+00:00") == ["wrong"]

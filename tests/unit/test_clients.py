@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 import responses
 
+from services.clients import tavus
 from services.clients.api import ApiClient, ApiRefused
 from services.clients.pace import Pace
 from services.clients.tavus import TavusClient
 from services.clients.twilio import twilio_client
+from services.conversations.orphans import end
 from services.errors import BadGateway, ConvohooksError, TooManyRequests, Unavailable
 from services.outage.breaker import Breaker
 from services.settings import Settings, load_settings
@@ -213,3 +217,31 @@ def test_the_service_starts_without_the_client_of_twilio() -> None:
     )
 
     assert done.stdout == "False\n"
+
+
+@responses.activate
+def test_a_list_of_tavus_that_never_ends_is_left_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tavus, "MAX_PAGES", 3)
+    client = TavusClient(replace(SETTINGS, tavus_base_url="https://tavus.example.test"))
+
+    def page(request: Any) -> tuple[int, dict[str, str], str]:
+        return 200, {}, json.dumps({"data": [{"page": request.params["page"]}]})
+
+    responses.add_callback("GET", "https://tavus.example.test/conversations", callback=page)
+
+    rows = list(client.pages("/conversations", status="active"))
+
+    assert rows == [{"page": "1"}, {"page": "2"}, {"page": "3"}]
+    assert len(responses.calls) == 3
+
+
+@responses.activate
+@pytest.mark.parametrize("name", ["", ".", "..", "..."])
+def test_what_would_be_another_address_of_tavus_is_no_conversation_to_end(name: str) -> None:
+    client = TavusClient(replace(SETTINGS, tavus_base_url="https://tavus.example.test"))
+
+    end(client, name)
+
+    assert len(responses.calls) == 0

@@ -18,6 +18,7 @@ from services.database import DatabaseRefused
 from services.errors import Unavailable
 from services.outgoing import deliveries, finisher
 from services.outgoing.attempt import Attempt, Claimed
+from services.outgoing.clock import DatabaseClock
 from services.outgoing.crew import Crew
 from services.outgoing.deliveries import Deliveries
 from tests.receivers import delivery
@@ -405,3 +406,29 @@ def test_each_claim_tells_what_the_database_showed_before() -> None:
     assert second is not None
     assert (second["now"], second["jumps"]) == (NOW, 7)
     assert 0 < second["elapsed"] < PATIENCE
+
+
+def test_no_more_is_written_down_at_once_than_so_many() -> None:
+    store = FakeStore()
+    writing = finisher.Finisher(store=store, disable_after=60.0)
+    for row in due(finisher.MOST + 1):
+        writing.put(finisher.Ended(delivery=row, claim="c", held_until=0.0, attempt=DELIVERED))  # type: ignore[arg-type]
+
+    thread = writing.start()
+    until(lambda: len(store.finished) > finisher.MOST)
+    writing.stop()
+    thread.join(PATIENCE)
+
+    assert store.batches == [finisher.MOST, 1]
+    assert not thread.is_alive()
+
+
+def test_database_that_has_not_told_its_time_has_none() -> None:
+    """The host's own may be wrong by any time: nothing is signed by it."""
+    clock = DatabaseClock()
+    with pytest.raises(RuntimeError, match="has not told its time"):
+        clock.time()
+
+    clock.saw({"now": NOW, "jumps": 0})
+
+    assert clock.time() >= datetime(2026, 3, 1, 10, tzinfo=UTC)

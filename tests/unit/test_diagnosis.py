@@ -85,6 +85,18 @@ def test_another_secret_is_found_among_those_given_and_not_shown() -> None:
     assert "signing-secret" not in str(found)
 
 
+@pytest.mark.parametrize("around", ['"{}"', "'{}'", "\"' {} '\""])
+def test_a_secret_within_quotation_marks_is_named_and_not_shown(around: str) -> None:
+    told = {**environment(), "TAVUS_WEBHOOK_SECRET": around.format("signing-secret")}
+
+    found = diagnose(captured("tavus"), sender("tavus", told), told).findings
+
+    assert [one.cause for one in found] == [
+        "TAVUS_WEBHOOK_SECRET has white space or quotation marks around it"
+    ]
+    assert found[0].mend == "remove them from TAVUS_WEBHOOK_SECRET"
+
+
 def test_a_call_without_any_proof_is_named() -> None:
     assert causes(replace(captured(), headers={})) == [
         "the call carries no signature or token of this sender"

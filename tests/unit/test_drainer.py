@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.database import DatabaseRefused
 from services.errors import Unavailable
 from services.outage import mounts
 from services.outage.breaker import Breaker
 from services.outage.drainer import MAX_TRIES, Drainer
-from services.outage.spool import Counts, Spool
+from services.outage.spool import Counts, Spool, Spooled
 from services.writer import Row, Writer
+from tests.waiting import until
 
 
 class FakeDatabase:
@@ -138,6 +140,37 @@ def test_row_that_fails_its_batch_holds_up_nobody(
     for _ in range(MAX_TRIES):
         drainer.drain()
     assert spool.count() == Counts(spooled=0, unsendable=1)
+
+
+def test_broken_spool_is_told_of_once_and_drained_when_it_is_mended(
+    spool: Spool, database: FakeDatabase, tmp_path: Path
+) -> None:
+    fill(spool, 1)
+    spool.close()
+    whole = (tmp_path / "spool.db").read_bytes()
+    (tmp_path / "spool.db").write_bytes(b"no database at all" * 1000)
+    looks: list[int] = []
+
+    class Watched(Spool):
+        def take(self, most: int, max_bytes: int) -> list[Spooled]:
+            looks.append(most)
+            return super().take(most, max_bytes)
+
+    watched = Watched(tmp_path / "spool.db")
+    drainer = Drainer(watched, Writer(database.receive_events), idle=0.001)
+    with capture_logs() as logs:
+        drainer.start()
+        until(lambda: len(looks) > 3)
+        mended = tmp_path / "mended.db"
+        mended.write_bytes(whole)
+        mended.rename(tmp_path / "spool.db")
+        assert database.answered.acquire(timeout=10)
+        drainer.stop()
+
+    told = [log for log in logs if log["event"] == "spool"]
+    assert [log["log_level"] for log in told] == ["error"]
+    assert told[0]["error"]
+    assert database.batches == [[0]]
 
 
 def test_second_drainer_leaves_it_to_the_first(

@@ -17,6 +17,7 @@ import pytest
 
 from services.egress import AddressRefused, AnswerTooLarge, Egress, Unreachable
 from services.egress.address_table import refusal
+from services.egress.timed_socket import TimedSocket
 from services.egress.url_target import read_target
 from tests.unit.egress_server import (
     OK,
@@ -155,6 +156,53 @@ def test_next_address_is_called_when_one_takes_no_connection(certificate: Path) 
         caller = Egress(resolve=network.resolve, dial=dial, tls=tls)
         assert caller.request("GET", "https://example.test/").status == 200
     assert refused == [PUBLIC]
+
+
+def test_no_address_is_called_once_the_time_is_over() -> None:
+    network = Network([[PUBLIC, OTHER_PUBLIC]])
+
+    def hang(address: str, port: int, seconds: float) -> socket.socket:
+        network.dialled.append((address, port))
+        time.sleep(seconds)
+        raise TimeoutError
+
+    with pytest.raises(Unreachable, match="takes no connection") as error:
+        Egress(resolve=network.resolve, dial=hang).request(
+            "GET", "https://example.test/", timeout=0.05
+        )
+
+    assert network.dialled == [(PUBLIC, 443)]
+    assert error.value.timed_out
+
+
+def test_nothing_is_sent_or_read_once_the_time_is_over() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(b"late")
+        timed = TimedSocket(ours, time.monotonic() - 1)
+        for late in (lambda: timed.sendall(b"x"), lambda: timed.recv_into(bytearray(4))):
+            with pytest.raises(TimeoutError):
+                late()
+
+        assert ours.recv(4) == b"late"
+        timed.close()
+        assert theirs.recv(1) == b""
+
+
+def test_file_that_is_closed_twice_closes_no_other() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        timed = TimedSocket(ours, time.monotonic() + 10)
+        first, second = timed.makefile(), timed.makefile()
+        timed.close()
+        raw = first.raw
+        first.close()
+        raw.close()
+
+        theirs.sendall(b"ok")
+        assert second.read(2) == b"ok"
+        second.close()
+        assert ours.fileno() == -1
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

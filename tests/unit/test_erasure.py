@@ -1,4 +1,4 @@
-"""services/erasure/subject.py: who is named, and who only looks like them."""
+"""services/erasure: who is named, who only looks like them, and what goes whatever goes wrong."""
 
 from __future__ import annotations
 
@@ -6,11 +6,20 @@ import base64
 import json
 import re
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from services.erasure import spool as erasure_spool
 from services.erasure import subject as subjects
-from services.errors import Unprocessable
+from services.erasure.places import PLACES, item_of, marks_of
+from services.erasure.removal import PASSES, TRIES, Erasure
+from services.erasure.search import Plan
+from services.errors import Unavailable, Unprocessable
+from services.outage import mounts
+from services.outage.spool import Counts, Spool
 
 ADA = subjects.email("Ada.L+x@Example.test ")
 NUMBER = subjects.phone("+1 (555) 000-0001")
@@ -193,3 +202,126 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 def test_what_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(Unprocessable):
         subjects.phone(text)
+
+
+def test_a_failed_try_that_names_somebody_stands_for_its_event() -> None:
+    row = {"id": 7, "event_id": "e1", "error": "about ada.l+x@example.test"}
+
+    item = item_of("private.event_attempts", PLACES["private.event_attempts"], row)
+
+    assert item == {"kind": "event", "id": "e1"}
+
+
+def test_a_received_message_is_not_to_come_back_from_its_source() -> None:
+    """Another source may have a message of the same id, which is another one."""
+    row = {"id": 7, "source": "desk", "message_id": "m1", "content": "Hello"}
+
+    marks = marks_of("public.received_messages", PLACES["public.received_messages"], row)
+
+    assert list(marks) == ["desk/m1"]
+
+
+def test_spooled_events_of_an_erased_conversation_go_whoever_they_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Many a /tmp lies in memory.
+    monkeypatch.setattr(mounts, "IN_MEMORY", frozenset())
+    spool = Spool(tmp_path / "spool.db")
+    body = base64.b64encode(b'{"said": "Hello."}').decode()
+    for told in (
+        {"source": "tavus", "conversation_id": "c1"},
+        {"source": "tavus", "conversation_ref": "r1"},
+        {"source": "tavus", "conversation_id": "c2"},
+        {"source": "tavus"},
+    ):
+        spool.put({**told, "body": body})
+    spool.set_aside(1, "no")
+    item = {"kind": "conversation", "conversation_id": "c1", "ref": "r1"}
+    plan = Plan(subjects=[ADA], conversations={"c1": item})
+
+    found, erased = erasure_spool.count(spool, plan), erasure_spool.erase(spool, plan)
+
+    assert (found, erased) == (2, 2)
+    assert spool.count() == Counts(spooled=2, unsendable=0)
+    assert [one.row.get("conversation_id") for one in spool.take(9, 9999)] == ["c2", None]
+    spool.close()
+
+
+class FakeDatabase:
+    """Answers its functions as it is told to, and remembers what it was asked."""
+
+    def __init__(self, **answers: Callable[[Any], Any]) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+
+    def call(self, function: str, arguments: Any) -> Any:
+        self.asked.append(function)
+        return self.answers[function](arguments)
+
+
+def erasure(database: FakeDatabase, **more: Any) -> Erasure:
+    return Erasure(database=database, storage=None, **more)  # type: ignore[arg-type]
+
+
+def test_what_meets_a_deadlock_is_tried_again_after_longer_and_longer_waits() -> None:
+    answers: list[Any] = [Unavailable("40P01")] * (TRIES - 1)
+    answers.append({"counts": {"public.calls": 2}, "left": 0})
+    waits: list[float] = []
+
+    def answer(_: Any) -> Any:
+        told = answers.pop(0)
+        if isinstance(told, Unavailable):
+            raise told
+        return told
+
+    database = FakeDatabase(continue_erasures=answer)
+
+    assert erasure(database, pause=waits.append).finish() == {"public.calls": 2}
+    assert waits == [0.2, 0.4, 0.8, 1.6]
+
+
+def test_a_database_that_stays_away_is_not_asked_for_ever() -> None:
+    def away(_: Any) -> Any:
+        raise Unavailable("away")
+
+    database = FakeDatabase(continue_erasures=away)
+
+    with pytest.raises(Unavailable):
+        erasure(database, pause=lambda seconds: None).finish()
+    assert len(database.asked) == TRIES
+
+
+def test_folders_wait_where_no_bucket_is_set() -> None:
+    folders = [[{"id": 1, "bucket": None, "folder": "c1"}], []]
+    finished: list[Any] = []
+    database = FakeDatabase(
+        claim_erased_files=lambda _: folders.pop(0),
+        finish_erased_files=lambda told: finished.append(told) or 1,
+    )
+
+    assert erasure(database).empty_folders() == 1
+    assert finished == [{"file": 1, "error": "RECORDINGS_BUCKET is not set."}]
+
+
+def test_somebody_of_whom_more_and_more_comes_is_not_looked_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What came last is told of, though it is still there: the next run finds it."""
+    looks: list[Plan] = []
+
+    def find(_: Any, subject: object, known: object) -> Plan:
+        looks.append(Plan(conversations={f"c{len(looks)}": {"kind": "conversation"}}))
+        return looks[-1]
+
+    monkeypatch.setattr("services.erasure.removal.Search.find", find)
+    database = FakeDatabase(
+        begin_erasure=lambda _: None,
+        continue_erasures=lambda _: {"counts": {"public.calls": 1}, "left": 0},
+        rehearse_erasure=lambda _: {"public.calls": 1},
+        claim_erased_files=lambda _: [],
+    )
+
+    report = erasure(database).erase(ADA, Plan())
+
+    assert report.counts == {"public.calls": PASSES}
+    assert len(looks) == database.asked.count("begin_erasure") == PASSES

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from services.docs_events import PAGE, render
-from services.effects import NOTHING
-from services.provider import EventType, Provider
+from services.effects import NOTHING, Effects, record
+from services.provider import EventType, Lookups, Provider
 from services.providers import PROVIDERS
 from services.providers.twilio import TWILIO
 from services.sending import sample_names
@@ -72,6 +75,26 @@ def test_another_handler_makes_another_page() -> None:
     assert "Do nothing at all." in render(TEXT, (changed,))
 
 
+def test_a_handler_may_look_up_whatever_it_needs() -> None:
+    changed = only("call.status", handler=look_everything_up)
+
+    assert "| `calls` |" in render(TEXT, (changed,))
+
+
+def test_make_events_writes_the_page(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written: dict[Path, str] = {}
+    monkeypatch.setattr(Path, "write_text", lambda path, text: written.update({path: text}))
+    # A second copy of a module that is there already: runpy warns of that.
+    monkeypatch.delitem(sys.modules, "services.docs_events")
+
+    runpy.run_module("services.docs_events", run_name="__main__")
+
+    assert written == {PAGE: TEXT}
+    assert capsys.readouterr().out == f"wrote {PAGE}\n"
+
+
 def test_a_sample_that_is_not_understood_stops_the_page() -> None:
     with pytest.raises(ValueError, match=r"twilio/call\.status is failed"):
         render(TEXT, (only("call.status", handler=stumble),))
@@ -86,6 +109,15 @@ def only(event_type: str, **changes: Any) -> Provider:
 def do_nothing(payload: BaseModel, lookups: object) -> Any:
     """Do nothing at all."""
     return NOTHING
+
+
+def look_everything_up(payload: BaseModel, lookups: Lookups) -> Effects:
+    """Write a call to a number of ours."""
+    phone = lookups.phone("+15550000001")
+    assert phone is not None
+    assert lookups.videos("c1")
+    assert lookups.scenario("c1") is None
+    return Effects(records=(record("calls", key={"call_sid": "CA1"}, phone_id=phone.id),))
 
 
 def stumble(payload: BaseModel, lookups: object) -> Any:

@@ -1,4 +1,6 @@
-"""Look-ups for somebody who waits on the line: an answer, the failure, or no more waiting."""
+"""Look-ups: for somebody who waits on the line an answer, the failure, or no more waiting; of what
+was looked up lately no second question.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from services.database import Conversation
 from services.errors import Unavailable
-from services.lookups import HurriedLookups
-from services.provider import Phone
+from services.lookups import CachedLookups, HurriedLookups
+from services.provider import Phone, Scenario
 
 PHONE = Phone(id="5e2f8a52-6a3c-4b1e-9c55-0c4f8a0b1d11", phone_number="+15550000001")
 
@@ -63,3 +66,45 @@ def test_failure_is_the_failure() -> None:
 
     with pytest.raises(ValueError, match="no such thing"):
         HurriedLookups(desk).phone(PHONE.phone_number)
+
+
+SALES = Scenario(id="s1", title="Sales", metrics=None)
+
+
+class Rows:
+    """A database of two conversations, one of which practises; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.scenarios: dict[str, Scenario] = {}
+
+    def conversation(self, conversation_id: str) -> Conversation | None:
+        self.asked.append(conversation_id)
+        scenario = {"c1": "s1", "c2": None}
+        if conversation_id not in scenario:
+            return None
+        return Conversation(demo_id=None, scenario_id=scenario[conversation_id])
+
+    def scenario(self, scenario_id: str) -> Scenario | None:
+        self.asked.append(scenario_id)
+        return self.scenarios.get(scenario_id)
+
+
+def test_scenario_is_looked_up_once_and_one_that_is_missing_again() -> None:
+    rows = Rows()
+    lookups = CachedLookups(rows)  # type: ignore[arg-type]
+
+    missing = lookups.scenario("c1")
+    rows.scenarios["s1"] = SALES
+    found = [lookups.scenario("c1") for _ in range(3)]
+
+    assert (missing, found) == (None, [SALES] * 3)
+    assert rows.asked == ["c1", "s1", "s1"]
+
+
+def test_conversation_that_practises_nothing_or_is_unknown_has_no_scenario() -> None:
+    rows = Rows()
+    lookups = CachedLookups(rows)  # type: ignore[arg-type]
+
+    assert [lookups.scenario(name) for name in ("c2", "c2", "c9", "c9")] == [None] * 4
+    assert rows.asked == ["c2", "c9", "c9"]

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from services import people
-from services.errors import Unauthorized
+from services.errors import Unauthorized, Unavailable
 from services.people import People
 from tests.whole_app import ID
 
@@ -82,3 +82,29 @@ def test_a_key_that_is_published_no_more_is_forgotten(auth: ThreadingHTTPServer)
         threading.Event().wait(BELIEVED_SECONDS)
     assert not is_believed(known, OLD)
     assert is_believed(known, NEW)
+
+
+def test_a_token_is_over_when_it_says_so_though_it_was_believed_before(
+    auth: ThreadingHTTPServer,
+) -> None:
+    now = time.time()
+    known = People(
+        f"http://127.0.0.1:{auth.server_port}",
+        database=None,  # type: ignore[arg-type]
+        clock=lambda: now,
+    )
+    shown = f"Bearer {token(OLD)}"
+    believed = str(known.person(shown).id)
+
+    now += 601
+
+    with pytest.raises(Unauthorized, match="has expired"):
+        known.person(shown)
+    assert believed == ID
+
+
+def test_a_token_is_not_judged_while_the_keys_cannot_be_fetched() -> None:
+    known = People("http://127.0.0.1:1", database=None)  # type: ignore[arg-type]
+
+    with pytest.raises(Unavailable, match="keys cannot be fetched"):
+        known.person(f"Bearer {token(OLD)}")

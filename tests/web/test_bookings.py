@@ -12,11 +12,17 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
+from services.bookings import Bookings, NewBooking
+from services.clients.calendly import CalendlyClient
+from services.database import Database
+from services.errors import Unavailable, Unprocessable
 from services.local.stack import LocalStack
+from services.people import Person
 from services.providers.calendly import CALENDLY
 from services.sending import call_of, changed, renewed
-from services.settings import load_settings
+from services.settings import Settings, load_settings
 from tests.calendly_fake import FakeCalendly, fake_calendly
 from tests.database.events import rows
 from tests.stack import Service, start_service
@@ -72,6 +78,46 @@ def _phone(db: psycopg.Connection, ada: Account) -> str:
         ada.id,
     )
     return str(made["id"])
+
+
+class Flaky(Database):
+    """A database that is away as often as it is told when a booking is to be changed."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.away_before = self.away_after = 0
+
+    def change_booking(self, key: str, change: Any) -> dict[str, Any]:
+        if self.away_before:
+            self.away_before -= 1
+            raise Unavailable("Supabase cannot be reached (test).")
+        row = super().change_booking(key, change)
+        if self.away_after:
+            self.away_after -= 1
+            raise Unavailable("Supabase cannot be reached (test).")
+        return row
+
+
+@pytest.fixture(name="flaky")
+def _flaky(stack: LocalStack, calendly: FakeCalendly) -> Iterator[Flaky]:
+    database = Flaky(load_settings({**stack.env(), **SETTINGS, **calendly.settings()}))
+    yield database
+    database.close()
+
+
+def request(flaky: Flaky, calendly: FakeCalendly, person: Account, phone: str) -> dict[str, Any]:
+    """Ask for a link in this very process."""
+    settings = load_settings(
+        {
+            "SUPABASE_URL": "https://project.example.test",
+            "SUPABASE_SECRET_KEY": "sb_secret_x",
+            "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_x",
+            **calendly.settings(),
+        }
+    )
+    bookings = Bookings(settings=settings, database=flaky, calendly=CalendlyClient(settings))
+    wanted = NewBooking.model_validate({"phone_id": phone, "event_type": EVENT_TYPE})
+    return bookings.request(Person(id=uuid.UUID(person.id), token=person.token), wanted)
 
 
 def ask(caller: Caller, person: Account | None, phone: str, **wanted: Any) -> httpx.Response:
@@ -319,3 +365,37 @@ def test_without_a_key_the_service_says_so(
     assert answer.status_code == 502
     assert "CALENDLY_API_KEY is not set" in answer.json()["detail"]
     assert bookings(db, phone) == []
+
+
+@pytest.mark.parametrize("when", ["away_before", "away_after"])
+def test_a_link_is_stored_though_the_first_try_has_no_answer(
+    flaky: Flaky,
+    calendly: FakeCalendly,
+    db: psycopg.Connection,
+    ada: Account,
+    phone: str,
+    when: str,
+) -> None:
+    setattr(flaky, when, 1)
+
+    told = request(flaky, calendly, ada, phone)
+
+    [row] = bookings(db, phone)
+    assert told["scheduling_url"] == row["scheduling_url"]
+    assert row["scheduling_url"].startswith("https://calendly.com/d/")
+    assert (row["status"], len(calendly.links)) == ("requested", 1)
+
+
+def test_what_calendly_said_is_told_though_the_failure_cannot_be_stored(
+    flaky: Flaky, calendly: FakeCalendly, db: psycopg.Connection, ada: Account, phone: str
+) -> None:
+    calendly.faults.append((400, {"message": "The owner is inactive"}))
+    flaky.away_before = 2
+
+    with capture_logs() as logs, pytest.raises(Unprocessable, match="The owner is inactive"):
+        request(flaky, calendly, ada, phone)
+
+    [row] = bookings(db, phone)
+    left = [log for log in logs if log["event"] == "booking left requested"]
+    assert [log["booking_key"] for log in left] == [row["booking_key"]]
+    assert (row["status"], row["scheduling_url"]) == ("requested", None)

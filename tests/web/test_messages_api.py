@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,10 +12,19 @@ import httpx
 import psycopg
 import pytest
 
+from services.egress import Egress
+from services.errors import NotFound
 from services.local.stack import LocalStack
+from services.outgoing.conversation_webhooks import ConversationWebhooks
+from services.outgoing.endpoint_request import ConversationWebhook
+from services.outgoing.message_request import NewMessage
+from services.outgoing.messages import Messages
+from services.outgoing.store import OutgoingStore
+from services.people import Person
 from tests.database.events import make_conversation, new_conversation_id, rows
 from tests.web.caller import Caller
 from tests.web.endpoints import HOOK, deliveries_of, endpoints_of, made, secrets_of
+from tests.web.meanwhile import Meanwhile, meanwhile
 from tests.web.people import Account, make_admin, sign_up
 
 GUIDE = {
@@ -41,6 +51,17 @@ def _admin(stack: LocalStack) -> Account:
     with psycopg.connect(stack.database_url, autocommit=True) as db:
         make_admin(db, account)
     return account
+
+
+@pytest.fixture(name="vanishing")
+def _vanishing(stack: LocalStack, db: psycopg.Connection, talk: str) -> Iterator[Meanwhile]:
+    """A database in which Grace's conversation goes just when something is done with it."""
+
+    def vanish() -> None:
+        db.execute("delete from public.conversations where id = %s", [talk])
+
+    with meanwhile(stack, vanish) as database:
+        yield database
 
 
 @pytest.fixture(name="name")
@@ -585,3 +606,21 @@ def test_an_admin_reads_the_webhook_and_does_nothing_for_others(
     assert everything(db, grace, name) == before
     assert told["secret"] not in answer.text
     assert endpoints_of(db, admin) == []
+
+
+def test_a_conversation_that_goes_meanwhile_takes_no_message_and_no_webhook(
+    db: psycopg.Connection, vanishing: Meanwhile, grace: Account, talk: str, name: str
+) -> None:
+    person, store = Person(id=UUID(grace.id), token=grace.token), OutgoingStore(database=vanishing)
+    messages = Messages(database=vanishing, store=store)
+    webhooks = ConversationWebhooks(database=vanishing, store=store, egress=Egress())
+    before = endpoints_of(db, grace)
+
+    with pytest.raises(NotFound, match="no such conversation"):
+        messages.add(person, talk, NewMessage(content="Hello."), None)
+    make_conversation(db, name, id=talk, user_id=grace.id)
+    with pytest.raises(NotFound, match="no such conversation"):
+        webhooks.set(person, talk, ConversationWebhook.model_validate(GUIDE))
+
+    assert messages_of(db, name) == []
+    assert endpoints_of(db, grace) == before

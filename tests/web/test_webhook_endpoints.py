@@ -16,9 +16,15 @@ import pytest
 from psycopg.types.json import Jsonb
 from standardwebhooks import Webhook
 
+from services.database import Database, DatabaseRefused
+from services.egress import Egress
+from services.errors import Conflict
 from services.local.stack import LocalStack
-from services.outgoing.endpoint_request import EVENT_TYPES
+from services.outgoing.endpoint_request import EVENT_TYPES, NewEndpoint
+from services.outgoing.endpoints import Endpoints
 from services.outgoing.samples import sample
+from services.outgoing.store import OutgoingStore
+from services.people import Person
 from tests.database.events import make_conversation, new_conversation_id, rows
 from tests.stack import start_service
 from tests.web.caller import SETTINGS, Caller
@@ -32,6 +38,7 @@ from tests.web.endpoints import (
     made,
     secrets_of,
 )
+from tests.web.meanwhile import meanwhile
 from tests.web.people import Account, make_admin, sign_up
 
 DEFAULTS = {
@@ -73,6 +80,14 @@ def _admin(stack: LocalStack) -> Account:
     with psycopg.connect(stack.database_url, autocommit=True) as db:
         make_admin(db, account)
     return account
+
+
+def person_of(account: Account) -> Person:
+    return Person(id=UUID(account.id), token=account.token)
+
+
+def endpoints_in(database: Database) -> Endpoints:
+    return Endpoints(database=database, store=OutgoingStore(database=database), egress=Egress())
 
 
 def get(caller: Caller, person: Account, path: str = "", **query: Any) -> httpx.Response:
@@ -340,6 +355,21 @@ def test_an_account_that_is_gone_makes_none(
     assert create(caller, ada).status_code == 422
 
 
+def test_a_refusal_that_says_nothing_of_the_account_is_not_taken_for_one(
+    stack: LocalStack, ada: Account
+) -> None:
+    def refuse() -> None:
+        raise DatabaseRefused("no function", "PGRST202")
+
+    with (
+        meanwhile(stack, refuse) as database,
+        pytest.raises(DatabaseRefused) as refused,
+    ):
+        endpoints_in(database).create(person_of(ada), NewEndpoint(url=HOOK))
+
+    assert refused.value.code == "PGRST202"
+
+
 # --- reading ---------------------------------------------------------------------------------
 
 
@@ -541,6 +571,20 @@ def test_a_test_event_is_a_message_unless_told(
     )
     assert delivery["payload"].keys() == {"conversation_id", "data", "timestamp"}
     assert delivery["payload"]["data"]["content"] == "Message content"
+
+
+def test_a_test_of_an_endpoint_that_is_disabled_meanwhile_is_refused(
+    stack: LocalStack, caller: Caller, db: psycopg.Connection, grace: Account
+) -> None:
+    endpoint = made(caller, grace)["id"]
+
+    def disable() -> None:
+        db.execute("update public.webhook_endpoints set disabled = true where id = %s", [endpoint])
+
+    with meanwhile(stack, disable) as database, pytest.raises(Conflict, match="is disabled"):
+        endpoints_in(database).test(person_of(grace), endpoint, None)
+
+    assert deliveries_of(db, endpoint) == []
 
 
 def test_a_test_event_is_of_the_first_type_that_the_endpoint_hears(
