@@ -128,14 +128,20 @@ create or replace function private.phone_of(p_row jsonb) returns uuid
 language sql stable set search_path = '' as $$
     select coalesce(
         (
-            select p.id from public.phone_numbers p
-            where p.phone_number in (p_row ->> 'to_number', p_row ->> 'from_number')
-            -- Of a call between two of our numbers the one that was called.
-            order by p.phone_number = p_row ->> 'to_number' desc limit 1
+            -- Of what is between two of our numbers either has a row of its own: who calls the one that goes out.
+            select p.id from public.phone_numbers p where p.phone_number = p_row ->> case
+                when p_row ->> 'direction' like 'outbound%' and p_row ->> 'parent_call_sid' is null then 'from_number'
+                else 'to_number'
+            end
         ),
         (
             select c.phone_id from public.calls c
             where c.call_sid = coalesce(p_row ->> 'parent_call_sid', p_row ->> 'call_sid') limit 1
+        ),
+        -- After its call: a leg comes from whoever called, maybe from a number of somebody else here.
+        (
+            select p.id from public.phone_numbers p
+            where p.phone_number in (p_row ->> 'to_number', p_row ->> 'from_number') limit 1
         )
     )
 $$;
@@ -182,7 +188,10 @@ revoke execute on function private.adopt_calls() from public, anon, authenticate
 create or replace function private.adopt_recordings() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-    update public.calls c set phone_id = new.phone_id where c.parent_call_sid = new.call_sid and c.phone_id is null;
+    -- A leg that came before its call may have gone by the number that it comes from.
+    update public.calls c set phone_id = new.phone_id
+    where c.parent_call_sid = new.call_sid and c.phone_id is distinct from new.phone_id
+        and not exists (select from public.phone_numbers p where p.phone_number = c.to_number);
     update public.call_recordings r set phone_id = new.phone_id where r.call_sid = new.call_sid and r.phone_id is null;
     update public.call_transcriptions t set phone_id = new.phone_id where t.call_sid = new.call_sid and t.phone_id is null;
     return null;

@@ -41,6 +41,16 @@ def _phone(db: psycopg.Connection, number: str) -> Any:
     return row["id"]
 
 
+@pytest.fixture(name="caller")
+def _caller(db: psycopg.Connection) -> tuple[Any, str]:
+    """Return the phone of somebody else here, and its number."""
+    other = f"+1666{random.randrange(10**10):010}"
+    [row] = rows(
+        db, "insert into public.phone_numbers (phone_number) values (%s) returning id", other
+    )
+    return row["id"], other
+
+
 def until_blocked(db: psycopg.Connection, blocker: int) -> None:
     deadline = time.monotonic() + 20
     while not rows(
@@ -106,3 +116,53 @@ def test_leg_to_a_number_of_ours_is_that_numbers(
 
     assert phone_of(db, "calls", "call_sid", leg) == phone
     assert phone_of(db, "calls", "call_sid", parent) != phone
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "out"),
+    [("calls", "call_sid", "outbound-api"), ("sms_messages", "message_sid", "outbound")],
+)
+def test_between_two_of_our_numbers_each_has_its_own_row(
+    db: psycopg.Connection,
+    phone: Any,
+    number: str,
+    caller: tuple[Any, str],
+    table: str,
+    column: str,
+    out: str,
+) -> None:
+    sent, received = (f"XX{uuid.uuid4().hex}" for _ in range(2))
+    numbers = {"from_number": caller[1], "to_number": number}
+
+    receive(db, told(table, column, sent, direction=out, **numbers))
+    receive(db, told(table, column, received, direction="inbound", **numbers))
+
+    assert phone_of(db, table, column, sent) == caller[0]
+    assert phone_of(db, table, column, received) == phone
+
+
+@pytest.mark.parametrize("first", ["call", "leg"])
+def test_leg_of_a_call_from_another_number_here_is_the_called_numbers(
+    db: psycopg.Connection, phone: Any, number: str, caller: tuple[Any, str], first: str
+) -> None:
+    call_sid, leg_sid = (f"CA{uuid.uuid4().hex}" for _ in range(2))
+    numbers = {"from_number": caller[1], "to_number": number}
+    call = told("calls", "call_sid", call_sid, direction="inbound", **numbers)
+    onward = {"from_number": caller[1], "to_number": "+15550009999"}
+    leg = told("calls", "call_sid", leg_sid, parent_call_sid=call_sid, **onward)
+
+    for one in (call, leg) if first == "call" else (leg, call):
+        receive(db, one)
+
+    assert phone_of(db, "calls", "call_sid", leg_sid) == phone
+
+
+def test_leg_of_a_call_that_nobody_told_is_the_number_that_it_comes_from(
+    db: psycopg.Connection, phone: Any, number: str
+) -> None:
+    leg = f"CA{uuid.uuid4().hex}"
+    onward = {"direction": "outbound-dial", "from_number": number, "to_number": "+15550009999"}
+
+    receive(db, told("calls", "call_sid", leg, parent_call_sid=f"CA{uuid.uuid4().hex}", **onward))
+
+    assert phone_of(db, "calls", "call_sid", leg) == phone
