@@ -8,6 +8,8 @@ declare
     -- What a browser relayed is older than anything that the sender itself told.
     age numeric := private.age_weight((p_change ->> 'at')::timestamptz) - case when p_change ? 'relayed' then 1e11 else 0 end;
     new_metadata jsonb := '{}';
+    end_weight numeric;
+    part text;
     final_end jsonb;
     started_at timestamptz;
     conversation public.conversations;
@@ -18,15 +20,21 @@ begin
     end if;
     if p_change ? 'end' then
         -- The highest status, then the earliest time: an end without a time comes after those with one.
-        perform private.wins(
-            p_conversation_id, 'end',
-            private.status_rank(p_change #>> '{end,status}') * 1e12
-                - coalesce(extract(epoch from (p_change #>> '{end,at}')::timestamptz), 1e11),
-            p_event_key, p_change -> 'end'
-        );
+        end_weight := private.status_rank(p_change #>> '{end,status}') * 1e12
+            - coalesce(extract(epoch from (p_change #>> '{end,at}')::timestamptz), 1e11);
+        perform private.wins(p_conversation_id, 'end', end_weight, p_event_key, p_change -> 'end');
+        -- What the best end leaves out, the best of those that tell it says.
+        foreach part in array array['at', 'reason'] loop
+            if p_change -> 'end' ? part then
+                perform private.wins(p_conversation_id, 'end:' || part, end_weight, p_event_key,
+                    jsonb_build_object(part, p_change #> array['end', part]));
+            end if;
+        end loop;
     end if;
-    select f.value into final_end from private.conversation_facts f
-    where f.conversation_id = p_conversation_id and f.kind = 'end';
+    -- Of two values under one name the last stays: that of the best end.
+    select jsonb_object_agg(told.key, told.value order by f.kind collate "C" desc) into final_end
+    from private.conversation_facts f, jsonb_each(f.value) told
+    where f.conversation_id = p_conversation_id and f.kind in ('end', 'end:at', 'end:reason');
     select * into conversation from public.conversations c
     where c.conversation_id = p_conversation_id for update;
     if metadata_key = 'application.perception_analysis' and new_metadata <> '{}' then

@@ -6,6 +6,7 @@ import json
 import random
 import re
 from datetime import UTC, datetime
+from itertools import permutations
 from typing import Any
 
 import psycopg
@@ -18,7 +19,7 @@ from services.ingestion import row_of
 from services.provider import Credential, Video
 from services.providers.tavus import TAVUS
 from tests.database.events import make_conversation, new_conversation_id, receive, rows
-from tests.database.story import STORY
+from tests.database.story import STORY, system
 from tests.providers.tavus_samples import Rows
 
 VIDEO = Video(
@@ -149,3 +150,22 @@ def test_any_order_and_any_repeats_leave_the_same_rows(
     expected = play(db, list(range(len(STORY))), known_at=0, batch_size=64)
 
     assert play(db, order, int(known * len(order)), batch_size) == expected
+
+
+def test_ends_that_tell_less_hide_in_no_order_what_another_told(db: psycopg.Connection) -> None:
+    ends = [
+        system("system.shutdown", "06:49:00", shutdown_reason="participant_left_timeout"),
+        {"event_type": "conversation.ended", "ended_at": "2026-03-01T06:48:59Z"},
+        {"event_type": "conversation.ended", "status": "failed"},
+    ]
+
+    told = set()
+    for order in permutations(ends):
+        conversation_id = new_conversation_id()
+        make_conversation(db, conversation_id)
+        for end in order:
+            receive(db, row(conversation_id, end))
+        [conversation] = final_rows(db, conversation_id)["public.conversations"]
+        told.add((conversation["status"], conversation["end_reason"], conversation["ended_at"]))
+
+    assert told == {("failed", "participant_left_timeout", "2026-03-01 06:48:59+00:00")}
