@@ -231,6 +231,8 @@ begin
     if not found then
         return null;
     end if;
+    -- What a former owner has set hears nothing any more, and what the new one sets is not theirs to read.
+    delete from public.webhook_endpoints e where e.conversation_id = conversation and e.user_id <> owner;
     insert into public.webhook_endpoints (user_id, conversation_id, url, workflow)
     values (owner, conversation, webhook ->> 'url', webhook -> 'workflow')
     on conflict (conversation_id) where conversation_id is not null do nothing

@@ -159,6 +159,21 @@ revoke execute on function private.tell_qualification() from public, anon, authe
 create or replace trigger qualification_data_tell after insert or update on public.qualification_data
 for each row when (new.version is not null) execute function private.tell_qualification();
 
+create or replace function private.emit_feedback(p_feedback public.feedback_sessions, p_conversation public.conversations)
+returns void
+language plpgsql set search_path = '' as $$
+begin
+    perform private.emit_fact(p_feedback.id::text, 'feedback.created', coalesce(p_conversation.user_id, p_feedback.user_id),
+        p_conversation.id, jsonb_build_object(
+            'id', p_feedback.id, 'conversation_id', p_conversation.id, 'provider_conversation_id', p_conversation.conversation_id,
+            'scenario_id', p_feedback.scenario_id, 'score', p_feedback.score, 'analysis', p_feedback.analysis,
+            'analyzer', p_feedback.analyzer, 'duration', p_feedback.duration, 'completed_at', private.iso(p_feedback.completed_at)
+        ));
+end
+$$;
+revoke execute on function private.emit_feedback(public.feedback_sessions, public.conversations) from public, anon, authenticated;
+grant execute on function private.emit_feedback(public.feedback_sessions, public.conversations) to service_role;
+
 -- A conversation has become known, or somebody's: tell what came before it was. Of one that gets its owner late only the last day, lest
 -- a table that is filled in afterwards tell of old times. Named to fire after `conversations_adopt_events`.
 create or replace function private.tell_what_waited() returns trigger
@@ -166,6 +181,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
     message public.conversation_messages;
     found_out public.qualification_data;
+    scored public.feedback_sessions;
     since timestamptz := '-infinity';
 begin
     if tg_op = 'UPDATE' and old.conversation_id is not distinct from new.conversation_id then
@@ -188,6 +204,12 @@ begin
     loop
         perform private.emit_qualification(found_out, new);
     end loop;
+    for scored in
+        select * from public.feedback_sessions f
+        where f.conversation_id = new.id and f.version is not null and f.created_at >= since
+    loop
+        perform private.emit_feedback(scored, new);
+    end loop;
     return null;
 end
 $$;
@@ -198,7 +220,10 @@ for each row when (new.conversation_id is not null and new.user_id is not null) 
 create or replace function private.tell_conversation() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-    if tg_op = 'INSERT' or old.status::text is distinct from 'completed' then
+    if tg_op = 'INSERT' or old.status::text is distinct from 'completed'
+        -- It was over before it was somebody's: see tell_what_waited.
+        or (old.user_id is null and greatest(new.created_at, new.started_at, new.ended_at) >= now() - interval '1 day')
+    then
         perform private.emit_fact(new.id::text, 'conversation.completed', new.user_id, new.id, jsonb_build_object(
             'conversation_id', new.id, 'provider_conversation_id', new.conversation_id, 'status', new.status,
             'end_reason', new.end_reason, 'started_at', private.iso(new.started_at), 'ended_at', private.iso(new.ended_at),
@@ -216,12 +241,7 @@ for each row when (new.status::text = 'completed' and new.user_id is not null) e
 create or replace function private.tell_feedback() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-    perform private.emit_fact(new.id::text, 'feedback.created', coalesce(c.user_id, new.user_id), c.id, jsonb_build_object(
-        'id', new.id, 'conversation_id', c.id, 'provider_conversation_id', c.conversation_id, 'scenario_id', new.scenario_id,
-        'score', new.score, 'analysis', new.analysis, 'analyzer', new.analyzer, 'duration', new.duration,
-        'completed_at', private.iso(new.completed_at)
-    ))
-    from public.conversations c where c.id = new.conversation_id;
+    perform private.emit_feedback(new, c) from public.conversations c where c.id = new.conversation_id;
     return null;
 end
 $$;
@@ -271,6 +291,20 @@ revoke execute on function private.tell_booking() from public, anon, authenticat
 create or replace trigger bookings_tell_created after insert or update on public.bookings
 for each row when (new.status = 'active' and new.phone_id is not null) execute function private.tell_booking();
 
+-- Let browsers hear that an added message is there, or has gone on: messages themselves are not published.
+create or replace function private.show_message(p_message public.conversation_messages) returns void
+language plpgsql set search_path = '' as $$
+begin
+    perform private.project(
+        'convohooks', concat_ws(':', p_message.conversation_id, 'message', p_message.id, extract(epoch from p_message.updated_at)),
+        p_message.conversation_id, 'conversation.message.updated',
+        jsonb_build_object('id', p_message.id, 'type', p_message.type, 'status', p_message.status), null
+    );
+end
+$$;
+revoke execute on function private.show_message(public.conversation_messages) from public, anon, authenticated;
+grant execute on function private.show_message(public.conversation_messages) to service_role;
+
 -- Add a message to a conversation of one's own. In: message_id, content, content_type, type, channel, status, created_by, and
 -- perhaps filename, metadata. Out: {outcome: new | duplicate (of the same message_id) | unplaced (its sender has not named the
 -- conversation yet), row: the message as customers see it}; null when the conversation is not the owner's.
@@ -300,6 +334,8 @@ begin
         outcome := 'duplicate';
         select * into added from public.conversation_messages m
         where m.conversation_id = into_one.conversation_id and m.message_id = message ->> 'message_id' and m.origin is not null;
+    else
+        perform private.show_message(added);
     end if;
     return jsonb_build_object('outcome', outcome, 'row', private.message_data(added, into_one));
 end
@@ -323,6 +359,7 @@ begin
     if changed.id is null then
         return null;
     end if;
+    perform private.show_message(changed);
     return private.message_data(changed, of_one);
 end
 $$;

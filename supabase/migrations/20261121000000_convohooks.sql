@@ -1679,14 +1679,20 @@ create or replace function private.phone_of(p_row jsonb) returns uuid
 language sql stable set search_path = '' as $$
     select coalesce(
         (
-            select p.id from public.phone_numbers p
-            where p.phone_number in (p_row ->> 'to_number', p_row ->> 'from_number')
-            -- Of a call between two of our numbers the one that was called.
-            order by p.phone_number = p_row ->> 'to_number' desc limit 1
+            -- Of what is between two of our numbers either has a row of its own: who calls the one that goes out.
+            select p.id from public.phone_numbers p where p.phone_number = p_row ->> case
+                when p_row ->> 'direction' like 'outbound%' and p_row ->> 'parent_call_sid' is null then 'from_number'
+                else 'to_number'
+            end
         ),
         (
             select c.phone_id from public.calls c
             where c.call_sid = coalesce(p_row ->> 'parent_call_sid', p_row ->> 'call_sid') limit 1
+        ),
+        -- After its call: a leg comes from whoever called, maybe from a number of somebody else here.
+        (
+            select p.id from public.phone_numbers p
+            where p.phone_number in (p_row ->> 'to_number', p_row ->> 'from_number') limit 1
         )
     )
 $$;
@@ -1733,7 +1739,10 @@ revoke execute on function private.adopt_calls() from public, anon, authenticate
 create or replace function private.adopt_recordings() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-    update public.calls c set phone_id = new.phone_id where c.parent_call_sid = new.call_sid and c.phone_id is null;
+    -- A leg that came before its call may have gone by the number that it comes from.
+    update public.calls c set phone_id = new.phone_id
+    where c.parent_call_sid = new.call_sid and c.phone_id is distinct from new.phone_id
+        and not exists (select from public.phone_numbers p where p.phone_number = c.to_number);
     update public.call_recordings r set phone_id = new.phone_id where r.call_sid = new.call_sid and r.phone_id is null;
     update public.call_transcriptions t set phone_id = new.phone_id where t.call_sid = new.call_sid and t.phone_id is null;
     return null;
@@ -2403,6 +2412,8 @@ begin
     if not found then
         return null;
     end if;
+    -- What a former owner has set hears nothing any more, and what the new one sets is not theirs to read.
+    delete from public.webhook_endpoints e where e.conversation_id = conversation and e.user_id <> owner;
     insert into public.webhook_endpoints (user_id, conversation_id, url, workflow)
     values (owner, conversation, webhook ->> 'url', webhook -> 'workflow')
     on conflict (conversation_id) where conversation_id is not null do nothing
@@ -3254,6 +3265,21 @@ revoke execute on function private.tell_qualification() from public, anon, authe
 create or replace trigger qualification_data_tell after insert or update on public.qualification_data
 for each row when (new.version is not null) execute function private.tell_qualification();
 
+create or replace function private.emit_feedback(p_feedback public.feedback_sessions, p_conversation public.conversations)
+returns void
+language plpgsql set search_path = '' as $$
+begin
+    perform private.emit_fact(p_feedback.id::text, 'feedback.created', coalesce(p_conversation.user_id, p_feedback.user_id),
+        p_conversation.id, jsonb_build_object(
+            'id', p_feedback.id, 'conversation_id', p_conversation.id, 'provider_conversation_id', p_conversation.conversation_id,
+            'scenario_id', p_feedback.scenario_id, 'score', p_feedback.score, 'analysis', p_feedback.analysis,
+            'analyzer', p_feedback.analyzer, 'duration', p_feedback.duration, 'completed_at', private.iso(p_feedback.completed_at)
+        ));
+end
+$$;
+revoke execute on function private.emit_feedback(public.feedback_sessions, public.conversations) from public, anon, authenticated;
+grant execute on function private.emit_feedback(public.feedback_sessions, public.conversations) to service_role;
+
 -- A conversation has become known, or somebody's: tell what came before it was. Of one that gets its owner late only the last day, lest
 -- a table that is filled in afterwards tell of old times. Named to fire after `conversations_adopt_events`.
 create or replace function private.tell_what_waited() returns trigger
@@ -3261,6 +3287,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
     message public.conversation_messages;
     found_out public.qualification_data;
+    scored public.feedback_sessions;
     since timestamptz := '-infinity';
 begin
     if tg_op = 'UPDATE' and old.conversation_id is not distinct from new.conversation_id then
@@ -3283,6 +3310,12 @@ begin
     loop
         perform private.emit_qualification(found_out, new);
     end loop;
+    for scored in
+        select * from public.feedback_sessions f
+        where f.conversation_id = new.id and f.version is not null and f.created_at >= since
+    loop
+        perform private.emit_feedback(scored, new);
+    end loop;
     return null;
 end
 $$;
@@ -3293,7 +3326,10 @@ for each row when (new.conversation_id is not null and new.user_id is not null) 
 create or replace function private.tell_conversation() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-    if tg_op = 'INSERT' or old.status::text is distinct from 'completed' then
+    if tg_op = 'INSERT' or old.status::text is distinct from 'completed'
+        -- It was over before it was somebody's: see tell_what_waited.
+        or (old.user_id is null and greatest(new.created_at, new.started_at, new.ended_at) >= now() - interval '1 day')
+    then
         perform private.emit_fact(new.id::text, 'conversation.completed', new.user_id, new.id, jsonb_build_object(
             'conversation_id', new.id, 'provider_conversation_id', new.conversation_id, 'status', new.status,
             'end_reason', new.end_reason, 'started_at', private.iso(new.started_at), 'ended_at', private.iso(new.ended_at),
@@ -3311,12 +3347,7 @@ for each row when (new.status::text = 'completed' and new.user_id is not null) e
 create or replace function private.tell_feedback() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-    perform private.emit_fact(new.id::text, 'feedback.created', coalesce(c.user_id, new.user_id), c.id, jsonb_build_object(
-        'id', new.id, 'conversation_id', c.id, 'provider_conversation_id', c.conversation_id, 'scenario_id', new.scenario_id,
-        'score', new.score, 'analysis', new.analysis, 'analyzer', new.analyzer, 'duration', new.duration,
-        'completed_at', private.iso(new.completed_at)
-    ))
-    from public.conversations c where c.id = new.conversation_id;
+    perform private.emit_feedback(new, c) from public.conversations c where c.id = new.conversation_id;
     return null;
 end
 $$;
@@ -3366,6 +3397,20 @@ revoke execute on function private.tell_booking() from public, anon, authenticat
 create or replace trigger bookings_tell_created after insert or update on public.bookings
 for each row when (new.status = 'active' and new.phone_id is not null) execute function private.tell_booking();
 
+-- Let browsers hear that an added message is there, or has gone on: messages themselves are not published.
+create or replace function private.show_message(p_message public.conversation_messages) returns void
+language plpgsql set search_path = '' as $$
+begin
+    perform private.project(
+        'convohooks', concat_ws(':', p_message.conversation_id, 'message', p_message.id, extract(epoch from p_message.updated_at)),
+        p_message.conversation_id, 'conversation.message.updated',
+        jsonb_build_object('id', p_message.id, 'type', p_message.type, 'status', p_message.status), null
+    );
+end
+$$;
+revoke execute on function private.show_message(public.conversation_messages) from public, anon, authenticated;
+grant execute on function private.show_message(public.conversation_messages) to service_role;
+
 -- Add a message to a conversation of one's own. In: message_id, content, content_type, type, channel, status, created_by, and
 -- perhaps filename, metadata. Out: {outcome: new | duplicate (of the same message_id) | unplaced (its sender has not named the
 -- conversation yet), row: the message as customers see it}; null when the conversation is not the owner's.
@@ -3395,6 +3440,8 @@ begin
         outcome := 'duplicate';
         select * into added from public.conversation_messages m
         where m.conversation_id = into_one.conversation_id and m.message_id = message ->> 'message_id' and m.origin is not null;
+    else
+        perform private.show_message(added);
     end if;
     return jsonb_build_object('outcome', outcome, 'row', private.message_data(added, into_one));
 end
@@ -3418,6 +3465,7 @@ begin
     if changed.id is null then
         return null;
     end if;
+    perform private.show_message(changed);
     return private.message_data(changed, of_one);
 end
 $$;
@@ -3628,6 +3676,8 @@ declare
     -- What a browser relayed is older than anything that the sender itself told.
     age numeric := private.age_weight((p_change ->> 'at')::timestamptz) - case when p_change ? 'relayed' then 1e11 else 0 end;
     new_metadata jsonb := '{}';
+    end_weight numeric;
+    part text;
     final_end jsonb;
     started_at timestamptz;
     conversation public.conversations;
@@ -3638,15 +3688,21 @@ begin
     end if;
     if p_change ? 'end' then
         -- The highest status, then the earliest time: an end without a time comes after those with one.
-        perform private.wins(
-            p_conversation_id, 'end',
-            private.status_rank(p_change #>> '{end,status}') * 1e12
-                - coalesce(extract(epoch from (p_change #>> '{end,at}')::timestamptz), 1e11),
-            p_event_key, p_change -> 'end'
-        );
+        end_weight := private.status_rank(p_change #>> '{end,status}') * 1e12
+            - coalesce(extract(epoch from (p_change #>> '{end,at}')::timestamptz), 1e11);
+        perform private.wins(p_conversation_id, 'end', end_weight, p_event_key, p_change -> 'end');
+        -- What the best end leaves out, the best of those that tell it says.
+        foreach part in array array['at', 'reason'] loop
+            if p_change -> 'end' ? part then
+                perform private.wins(p_conversation_id, 'end:' || part, end_weight, p_event_key,
+                    jsonb_build_object(part, p_change #> array['end', part]));
+            end if;
+        end loop;
     end if;
-    select f.value into final_end from private.conversation_facts f
-    where f.conversation_id = p_conversation_id and f.kind = 'end';
+    -- Of two values under one name the last stays: that of the best end.
+    select jsonb_object_agg(told.key, told.value order by f.kind collate "C" desc) into final_end
+    from private.conversation_facts f, jsonb_each(f.value) told
+    where f.conversation_id = p_conversation_id and f.kind in ('end', 'end:at', 'end:reason');
     select * into conversation from public.conversations c
     where c.conversation_id = p_conversation_id for update;
     if metadata_key = 'application.perception_analysis' and new_metadata <> '{}' then
@@ -4681,6 +4737,8 @@ begin
                 from public.conversations c
                 join public.processed_webhook_events e on e.conversation_id = c.conversation_id
                 where c.user_id = (select auth.uid()) and e.processed_at >= since
+                    -- What the database itself tells browsers is nobody's call.
+                    and e.source is distinct from 'convohooks'
                 group by 1, 2, 3
             ) come
         ),
@@ -6030,4 +6088,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is '20261121000000-f7cd23fbd3f8';
+comment on function public.describe_schema() is '20261121000000-1bdddcf43da2';

@@ -36,7 +36,8 @@ EFFECTS = {
     "stream": """
         select conversation_id, event_type,
             coalesce(event_data ->> 'seq', event_data ->> 'tool_call_id')
-        from public.processed_webhook_events""",
+        from public.processed_webhook_events
+        where event_type <> 'conversation.message.updated'""",
     "message": """
         select conversation_id, content from public.conversation_messages where origin <> 'api'""",
     "transcript": """

@@ -10,6 +10,7 @@ import pytest
 from tests.client.conftest import Watch
 from tests.client.rows import say
 from tests.client.watcher import Watcher
+from tests.database.endpoints import call
 from tests.e2e.accounts import Account
 
 QUIET = {"live": 60_000, "poll": 60_000, "sweep": 60_000}
@@ -93,6 +94,22 @@ def test_an_event_says_what_is_to_be_read_again(
 
     live.wait_until(lambda: [row[column] for row in live.last(handler)] == ["found"])
     assert len(live.do("requests")) == before + 1
+
+
+def test_a_message_that_is_added_is_shown_at_once(
+    live: Watcher, conversation: str, owner: Account, db: psycopg.Connection
+) -> None:
+    [row_id] = db.execute(
+        "select id from public.conversations where conversation_id = %s", [conversation]
+    ).fetchone() or [None]
+    message = {"message_id": "api:m1", "content": "found", "content_type": "TEXT", "type": "BOT"}
+
+    added = call(db, "add_message", owner.id, row_id, {**message, "status": "RECEIVED"})
+
+    live.wait_until(lambda: [row["content"] for row in live.last("onMessages")] == ["found"])
+    status = {"status": "PROCESSED", "updated_by": owner.id}
+    call(db, "change_message", owner.id, row_id, added["row"]["id"], status)
+    live.wait_until(lambda: [row["status"] for row in live.last("onMessages")] == ["PROCESSED"])
 
 
 def test_feedback_comes_with_its_event(

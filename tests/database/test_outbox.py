@@ -212,6 +212,48 @@ def test_a_conversation_that_gets_its_owner_late_tells_of_its_last_day(
     assert contents(db, endpoint) == ["New"]
 
 
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [(0, ["conversation.completed", "feedback.created", "message.created"]), (2, [])],
+)
+def test_what_was_over_before_it_was_somebodys_is_told_of_the_last_day(
+    db: psycopg.Connection, owner: str, name: str, endpoint: str, days: int, told: list[str]
+) -> None:
+    row_id = make_conversation(db, name, status="active")
+    scored = transcript(name, "One")
+    scored["effects"]["feedback"] = {"score": 7, "analysis": {"a": 1}, "analyzer": "rules"}
+    receive(
+        db, scored, event(name, "end", effects={"conversation": {"end": {"status": "completed"}}})
+    )
+    for table in ("conversations", "conversation_messages", "feedback_sessions"):
+        key = {"feedback_sessions": row_id}.get(table, name)
+        ago = "created_at = now() - make_interval(days => %s)"
+        db.execute(f"update public.{table} set {ago} where conversation_id::text = %s", [days, key])
+
+    for _ in range(2):
+        set_owner = "update public.conversations set user_id = %s where id = %s"
+        db.execute(set_owner, [owner, row_id])
+        db.execute(set_owner, [None, row_id])
+
+    assert sorted(each["event_type"] for each in deliveries(db, endpoint)) == told
+
+
+def test_a_conversations_webhook_is_its_new_owners_when_it_changes_hands(
+    db: psycopg.Connection, owner: str, name: str, conversation: str
+) -> None:
+    old, new = {"url": "https://example.test/old"}, {"url": "https://example.test/new"}
+    call(db, "configure_conversation_webhook", owner, conversation, old, SECRET)
+    heir = new_owner(db)
+    db.execute("update public.conversations set user_id = %s where id = %s", [heir, conversation])
+
+    made = call(db, "configure_conversation_webhook", heir, conversation, new, SECRET)
+
+    receive(db, said(name, "Hello"))
+    assert (made["created"], made["row"]["user_id"]) == (True, heir)
+    assert contents(db, made["row"]["id"]) == ["Hello"]
+    assert rows(db, "select from public.webhook_endpoints where user_id = %s", owner) == []
+
+
 def test_a_conversations_webhook_listens_to_what_it_says(
     db: psycopg.Connection, owner: str, conversation: str
 ) -> None:

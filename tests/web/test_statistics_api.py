@@ -19,6 +19,7 @@ from psycopg.types.json import Jsonb
 from services.local.stack import LocalStack
 from services.providers import PROVIDERS
 from services.telemetry.tally import SECONDS, Tally
+from tests.database.endpoints import call
 from tests.database.events import make_conversation, new_conversation_id
 from tests.forwarder import Forwarder
 from tests.stack import Service, start_service
@@ -313,8 +314,9 @@ def test_person_sees_what_is_theirs(
 ) -> None:
     person, other = sign_up(stack, anonymous=True), sign_up(stack)
     theirs, another = new_conversation_id(), new_conversation_id()
-    make_conversation(db, theirs, user_id=person.id)
+    row_id = make_conversation(db, theirs, user_id=person.id)
     make_conversation(db, another, user_id=other.id)
+    call(db, "add_message", person.id, row_id, {"message_id": "api:1", "content": "No call"})
     caller.send(joined(theirs))
     caller.send(joined(another))
     caller.send(joined(new_conversation_id()))
