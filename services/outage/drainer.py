@@ -80,15 +80,19 @@ class Drainer:
         answers = self._writer.commit([spooled.row for spooled in batch])
         settled: list[int] = []
         missed: list[tuple[Spooled, Exception]] = []
+        hopeless: list[tuple[Spooled, str]] = []
         for spooled, answer in zip(batch, answers, strict=True):
             if isinstance(answer, Exception):
                 missed.append((spooled, answer))
             elif answer["outcome"] == "unstored":
-                self._give_up(spooled, str(answer.get("error")))
+                hopeless.append((spooled, str(answer.get("error"))))
             else:
                 settled.append(spooled.id)
                 _log_drained(spooled, answer)
         self._spool.remove(settled)
+        # Afterwards: a full spool has no room for their copies before.
+        for spooled, reason in hopeless:
+            self._give_up(spooled, reason)
         if missed and self._writer.is_reachable():
             self._blame(missed)
             # The next time they go one by one, and what is good among them leaves at once.

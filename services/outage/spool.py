@@ -107,9 +107,11 @@ class Spool:
         """Keep a row apart that Supabase will not store, with the reason."""
 
         def move(db: sqlite3.Connection) -> None:
-            copy = "insert into unsendable (row, error) select row, ? from spooled where id = ?"
-            db.execute(copy, (error, row_id))
+            texts = db.execute("select row from spooled where id = ?", (row_id,)).fetchall()
+            # First of all: in a full spool there is no other room for the copy.
             db.execute("delete from spooled where id = ?", (row_id,))
+            copies = [(text, error) for (text,) in texts]
+            db.executemany("insert into unsendable (row, error) values (?, ?)", copies)
 
         self.transact(move)
 

@@ -15,7 +15,7 @@ from services.errors import Unavailable
 from services.outage import mounts
 from services.outage.breaker import Breaker
 from services.outage.drainer import MAX_TRIES, Drainer
-from services.outage.spool import Counts, Spool, Spooled
+from services.outage.spool import Counts, Spool, Spooled, SpoolFull
 from services.writer import Row, Writer
 from tests.waiting import until
 
@@ -52,9 +52,9 @@ def _drainer(spool: Spool, database: FakeDatabase) -> Drainer:
     return Drainer(spool, Writer(database.receive_events, breaker=Breaker(1000)))
 
 
-def fill(spool: Spool, count: int) -> None:
-    for n in range(count):
-        spool.put({"n": n})
+def fill(spool: Spool, count: int, first: int = 0, size: int = 0) -> None:
+    for n in range(first, count):
+        spool.put({"n": n, "body": "x" * size})
 
 
 def drain_all(drainer: Drainer) -> None:
@@ -117,6 +117,22 @@ def test_what_cannot_be_stored_is_set_aside_at_once(
     database.outcome = lambda row: "unstored" if row["n"] == 1 else "new"
 
     drain_all(drainer)
+
+    assert spool.count() == Counts(spooled=0, unsendable=1)
+
+
+@pytest.mark.parametrize("size", [100_000, 500_000])
+@pytest.mark.usefixtures("spool")
+def test_what_cannot_be_stored_holds_up_nobody_in_a_full_spool(
+    tmp_path: Path, database: FakeDatabase, size: int
+) -> None:
+    spool = Spool(tmp_path / "full.db", max_bytes=600_000)
+    spool.put({"n": 0, "body": "x" * size})
+    with pytest.raises(SpoolFull):
+        fill(spool, 1000, first=1, size=4000)
+    database.outcome = lambda row: "new" if row["n"] else "unstored"
+
+    drain_all(Drainer(spool, Writer(database.receive_events, breaker=Breaker(1000))))
 
     assert spool.count() == Counts(spooled=0, unsendable=1)
 
