@@ -47,8 +47,13 @@ class Orphans:
         for lost in claimed:
             named = [lost["conversation_id"]] if lost["conversation_id"] else []
             found = {*running[lost["ref"]], *named}
-            self._end(lost["ref"], found)
-            self.database.finish_look(lost["ref"], None if found else _wait(lost["looks"]))
+            try:
+                self._end(lost["ref"], found)
+            except ApiRefused as error:
+                # Its next look is due when the lease ends; until then the others are ended.
+                log.warning("orphan not ended", row_id=lost["ref"], reason=error.detail)
+            else:
+                self.database.finish_look(lost["ref"], None if found else _wait(lost["looks"]))
         return len(claimed) == BATCH
 
     def look(self, ref: str) -> None:

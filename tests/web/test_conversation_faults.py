@@ -25,7 +25,7 @@ from services.settings import Settings, load_settings
 from services.wiring.web import wire
 from tests.database.events import make_conversation, rows
 from tests.stack import start_service
-from tests.tavus_fake import LATE, Call, FakeTavus
+from tests.tavus_fake import LATE, Call, FakeTavus, reference
 from tests.waiting import until
 from tests.web.caller import SETTINGS, Caller, conversation_query, joined
 from tests.web.conversations import (
@@ -314,6 +314,23 @@ def test_orphan_beyond_the_first_page_is_found(office: Office, tavus: FakeTavus)
     office.sweep(times=1)
 
     assert len(tavus.running()) == 250
+
+
+def test_orphan_that_tavus_refuses_to_end_holds_up_no_other(
+    office: Office, tavus: FakeTavus
+) -> None:
+    for _ in range(2):
+        with pytest.raises(Killed):
+            office.start({"place_conversation": "killed before"})
+    refused = min(tavus.running(), key=lambda row: reference(row) or "")
+    tavus.fail("POST", f".*/{refused['conversation_id']}/end", 400, body={"error": "Not now"})
+
+    office.sweep(times=1)
+    left = tavus.running()
+    office.sweep(times=1)
+
+    assert left == [refused]
+    assert tavus.running() == []
 
 
 def test_worker_goes_on_where_tavus_was_away(
