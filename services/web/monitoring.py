@@ -96,8 +96,9 @@ def blueprint(services: Services) -> Blueprint:
         """Tell whether the service runs; it answers 200 without its database too."""
         if proof := prove(services.settings, query.proof):
             return Proven(proof=proof)
-        totals = remembered.get("totals") or _totals(services.database)
-        if totals is not None:
+        totals = remembered.get("totals")
+        # Only what was counted anew is remembered anew: who asks all the time must not keep it.
+        if totals is None and (totals := _totals(services.database)):
             remembered["totals"] = totals
         return Health(
             status="healthy" if totals else "degraded",

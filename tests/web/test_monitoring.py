@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
+from flask import Flask
 
+from services.database import Database
+from services.errors import Unavailable
 from services.local.stack import LocalStack
+from services.web import monitoring
+from services.wiring.web import wire
 from tests.database.events import new_conversation_id
+from tests.in_process import settings_of
 from tests.stack import start_service
+from tests.waiting import until
 from tests.web.caller import SETTINGS, TOKEN, Caller, joined
 
 
@@ -65,6 +74,38 @@ def test_service_without_supabase_says_so(cut_off: Caller) -> None:
     assert int(webhook.headers["Retry-After"]) > 0
     assert webhook.headers["Content-Type"] == "application/problem+json"
     assert stranger.status_code == 401
+
+
+@dataclass
+class Totals(Database):
+    """A database that only counts, and may go away."""
+
+    is_away: bool = False
+    events: int = 1
+
+    def totals(self) -> dict[str, int]:
+        if self.is_away:
+            raise Unavailable("Supabase cannot be reached.")
+        names = ("total_events", "successful_events", "failed_events", "tool_calls")
+        return dict.fromkeys(names, self.events)
+
+
+def test_health_that_is_asked_for_all_the_time_stays_true(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitoring, "TOTALS_TTL", 0.2)
+    database = Totals()
+    app = Flask("services.web", static_folder=None)
+    services = wire(settings_of())
+    app.register_blueprint(monitoring.blueprint(replace(services, database=database)))
+
+    def health() -> dict[str, Any]:
+        return dict(app.test_client().get("/health").get_json())
+
+    assert health()["last_24h"]["total_events"] == 1
+
+    database.events = 2
+    until(lambda: health()["last_24h"]["total_events"] == 2, patience=5)
+    database.is_away = True
+    until(lambda: health()["status"] == "degraded", patience=5)
 
 
 def test_unknown_address_is_a_problem_too(caller: Caller) -> None:
