@@ -11,6 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
+
+log = structlog.get_logger()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Away:
@@ -27,7 +31,10 @@ class Away:
 
 
 class Note:
-    """A file that one worker at a time changes; without a path it is none, and forgets."""
+    """A file that one worker at a time changes; without a path it is none, and forgets.
+
+    So it does where the disk is full, or not its to write: an outage is to be told of all the same.
+    """
 
     def __init__(self, path: Path | None) -> None:
         """Take where it lies; it is made when there is something to note."""
@@ -35,27 +42,42 @@ class Note:
 
     def read(self) -> Away | None:
         """Return the outage that was noted."""
-        if self._path is None or not self._path.exists():
+        try:
+            return _parsed(self._path.read_text()) if self._path else None
+        except FileNotFoundError:
             return None
-        return _parsed(self._path.read_text())
+        except OSError as error:
+            _lost(error)
+            return None
 
     def change(self, away: Away, work: Callable[[Away], Away]) -> Away:
         """Return what `work` makes of the outage as others have noted it, and note that."""
-        if self._path is None:
-            return work(away)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            changed = work(_parsed(file.read()) or away)
-            file.seek(0)
-            file.truncate()
-            file.write(json.dumps(asdict(changed)))
-        return changed
+        changed = None
+        try:
+            if self._path is not None:
+                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+                with os.fdopen(descriptor, "r+") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                    changed = work(_parsed(file.read()) or away)
+                    file.seek(0)
+                    file.truncate()
+                    file.write(json.dumps(asdict(changed)))
+        except OSError as error:
+            _lost(error)
+        # What was done before the note failed is done.
+        return changed or work(away)
 
     def remove(self) -> None:
         """Forget what was noted."""
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        try:
+            if self._path is not None:
+                self._path.unlink(missing_ok=True)
+        except OSError as error:
+            _lost(error)
+
+
+def _lost(error: OSError) -> None:
+    log.warning("outage not noted", reason=type(error).__name__)
 
 
 def _parsed(text: str) -> Away | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -156,6 +158,46 @@ def test_a_broken_note_is_none(world: World, text: str) -> None:
 
     assert len(world.heard) == 1
     assert json.loads((world.disk / "spool.db.outage").read_text())["told"] == ["webhook"]
+
+
+def test_a_disk_that_takes_no_note_keeps_nothing_from_being_told(world: World) -> None:
+    world.disk /= "nowhere"
+    worker = world.worker()
+    assert worker.answered(NEXT) is None
+
+    world.miss(worker, seconds=600)
+    over = world.answer(worker, 60)
+    worker.forget()
+
+    assert len(world.heard) == 1
+    assert isinstance(over, dict)
+    assert over["told"] == ["webhook"]
+
+
+def test_a_disk_that_is_full_has_nothing_told_again(world: World) -> None:
+    # A file that cannot grow: what is written to it fails as it does without room.
+    disk = os.memfd_create("disk", os.MFD_ALLOW_SEALING)
+    fcntl.fcntl(disk, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+    (world.disk / "spool.db.outage").symlink_to(f"/proc/self/fd/{disk}")
+    worker = world.worker()
+
+    world.miss(worker, seconds=600)
+    over = world.answer(worker, 60)
+    os.close(disk)
+
+    assert len(world.heard) == 1
+    assert isinstance(over, dict)
+    assert over["told"] == ["webhook"]
+
+
+def test_a_note_that_cannot_be_read_is_none(world: World) -> None:
+    (world.disk / "spool.db.outage").mkdir()
+    worker = world.worker()
+
+    assert worker.answered(NEXT) is None
+    world.miss(worker, seconds=300)
+
+    assert len(world.heard) == 1
 
 
 def test_the_note_is_its_users_alone(world: World) -> None:
