@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import structlog
+
 from services.effects import Json
 from services.tools.tool import Tool, ToolResult
 
@@ -13,6 +15,9 @@ DEFECT = ToolResult(error="Something went wrong here")
 NO_SUCH_CONVERSATION = ToolResult(error="This conversation is not known here")
 STILL_RUNNING = ToolResult(error="It is still being done, and how it ends is not known yet")
 NOT_KNOWN = ToolResult(error="It was begun before, and it is not known whether it was done")
+DONE = "Done."
+
+log = structlog.get_logger()
 
 
 def answer(outcome: ToolResult, tool: Tool | None) -> str:
@@ -23,6 +28,10 @@ def answer(outcome: ToolResult, tool: Tool | None) -> str:
 
 
 def _spoken(outcome: ToolResult, tool: Tool | None) -> str:
-    if outcome.success:
-        return tool.say(outcome.result or {}) if tool else "Done."
-    return f"Sorry, that did not work. {outcome.error}."
+    if not outcome.success:
+        return f"Sorry, that did not work. {outcome.error}."
+    try:
+        return tool.say(outcome.result or {}) if tool else DONE
+    except Exception:  # another told the outcome, say; it counts without our sentence too
+        log.exception("tool has no sentence", tool=tool and tool.description)
+        return DONE

@@ -24,6 +24,7 @@ from services.provider import Credential
 from services.tools.deadline import Deadline, started
 from services.tools.delivery import read_envelope
 from services.tools.runner import Answered, Timing, ToolRunner
+from services.tools.tool import Tool, ToolResult, texts
 from services.web import tools
 from services.wiring.web import wire
 from services.writer import Writer
@@ -122,6 +123,31 @@ def test_repeat_hears_what_was_answered_before() -> None:
 
     assert again == Answered(body=ANSWER, state="answered", outcome="duplicate")
     assert runs.stored == []
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"state": "claimed", "known": True},
+        {"state": "told", "known": True, "outcome": {"success": True, "result": "It is 9"}},
+    ],
+)
+def test_outcome_without_what_the_sentence_names_is_recorded_and_answered(
+    claim: dict[str, Any],
+) -> None:
+    runs = Runs(claim)
+    tool = Tool(
+        description="Book a call",
+        parameters=texts(day="Which day"),
+        run=lambda arguments, conversation, lookups: ToolResult(result={}),
+        say=lambda booked: f"Your booking has the number {booked['number']}.",
+        acts_outside=True,
+    )
+
+    answered = call(replace(runner(runs), tools={"display_cta": tool}))
+
+    assert json.loads(answered.body) == runs.stored[0]
+    assert (runs.stored[0]["success"], runs.stored[0]["message"]) == (True, "Done.")
 
 
 def test_call_that_somebody_else_still_runs_is_waited_for_and_not_recorded() -> None:
