@@ -78,6 +78,7 @@ class Subscriptions:
         url = callback_url(self.settings)
         account = self.calendly.account()
         mine = list(self._ours(account, SCOPES))
+        self._forget_made(mine)
         made = [self._replace(account, (), wanted) for wanted in tuple(self.removed)]
         return made + [self._repair(account, url, one) for one in mine]
 
@@ -93,6 +94,11 @@ class Subscriptions:
         for scope in scopes:
             found = list(self.calendly.subscriptions(account, scope))
             yield from (one for one in found if one.callback_url.partition("?")[0] == here)
+
+    def _forget_made(self, mine: Sequence[Subscription]) -> None:
+        # Calendly's answer was lost, or somebody else made it: Calendly would refuse it for ever.
+        there = {(one.callback_url, one.scope) for one in mine}
+        self.removed[:] = [one for one in self.removed if (one.url, one.scope) not in there]
 
     def _repair(self, account: Account, url: str, one: Subscription) -> Ensured:
         if one.state != "disabled":

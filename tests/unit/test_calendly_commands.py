@@ -222,6 +222,24 @@ def test_what_was_removed_and_could_not_be_made_is_made_by_the_next_repair(
     assert [one.outcome for one in subscriptions.repair()] == ["current"]
 
 
+def test_one_that_was_made_though_the_answer_was_lost_is_not_made_again(
+    calendly: FakeCalendly,
+) -> None:
+    calendly.add(HERE, state="disabled")
+    subscriptions = refused_once(calendly, "Calendly cannot be reached.")
+    with pytest.raises(Unavailable):
+        subscriptions.repair()
+    made = calendly.add(HERE)
+
+    first = subscriptions.repair()
+    made["state"] = "disabled"
+    second = subscriptions.repair()
+
+    assert [one.outcome for one in first] == ["current"]
+    assert [one.outcome for one in second] == ["recreated"]
+    assert [one["state"] for one in calendly.subscriptions] == ["active"]
+
+
 def test_refusal_where_nothing_was_removed_says_nothing_of_an_old_one(
     calendly: FakeCalendly,
 ) -> None:
