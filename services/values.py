@@ -16,7 +16,7 @@ LARGEST_BIGINT = 2**63 - 1
 def at(value: Any, path: str) -> Any:
     """Return what is at a dotted path of nested objects (a number is a place in a list)."""
     for name in path.split("."):
-        if isinstance(value, list) and name.isdigit():
+        if isinstance(value, list) and name.isdecimal():
             value = value[int(name)] if int(name) < len(value) else None
         else:
             value = value.get(name) if isinstance(value, dict) else None

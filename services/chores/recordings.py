@@ -27,6 +27,8 @@ LONGEST = 3600.0
 """Seconds that one copy may take."""
 WAITS = (30.0, 120.0, 600.0, 3600.0, 21600.0)
 """Seconds after each failed try; after one more it is given up."""
+LONGEST_SIZE = 18
+"""Digits of a size; more would be no number of bytes that anybody has."""
 MAX_ERROR = 500
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -125,8 +127,7 @@ class Recordings:
         with ExitStack() as opened:
             answer = opened.enter_context(self._asked(url, self._key_for(url)))
             if answer.status in REDIRECTS and _is_twilio(url):
-                target = urljoin(url, answer.headers.get("location", ""))
-                answer = opened.enter_context(self._asked(target, {}))
+                answer = opened.enter_context(self._asked(_target(url, answer), {}))
             yield answer
 
     def _asked(self, url: str, key: Mapping[str, str]) -> AbstractContextManager[Stream]:
@@ -153,8 +154,19 @@ class Recordings:
 
 def _is_twilio(url: str) -> bool:
     """Tell whether this is Twilio's API, also of a region: api.<edge>.<region>.twilio.com."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     return parts.scheme == "https" and bool(TWILIO_HOST.fullmatch(parts.netloc.lower()))
+
+
+def _target(url: str, answer: Stream) -> str:
+    """Return where an answer sends on to. Raises NotCopied when that is no address."""
+    try:
+        return urljoin(url, answer.headers.get("location", ""))
+    except ValueError:
+        raise NotCopied("The address sends on to one that is none.", permanent=True) from None
 
 
 def storage_path(folder: str, url: str, content_type: str) -> str:
@@ -185,8 +197,8 @@ def _content_type(answer: Stream) -> str:
 
 def _size(answer: Stream) -> int | None:
     told = answer.headers.get("content-length", "")
-    is_size = told.isascii() and told.isdigit() and "transfer-encoding" not in answer.headers
-    return int(told) if is_size else None
+    is_number = told.isascii() and told.isdigit() and len(told) <= LONGEST_SIZE
+    return int(told) if is_number and "transfer-encoding" not in answer.headers else None
 
 
 def _failure(error: ConvohooksError, tries: int) -> dict[str, Any]:

@@ -160,9 +160,9 @@ def _hmac(source: Source, secret: str, body: bytes) -> str:
 
 
 def _header(source: Source) -> str:
-    # A bearer token comes where HTTP has it, unless the settings name another header.
-    is_default = source.header == Source.model_fields["header"].default
-    return "Authorization" if source.scheme == "bearer" and is_default else source.header
+    # A bearer token comes where HTTP has it, unless the settings name a header.
+    is_named = "header" in source.model_fields_set
+    return "Authorization" if source.scheme == "bearer" and not is_named else source.header
 
 
 def _sign(source: Source, call: Call) -> Call:

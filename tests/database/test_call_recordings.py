@@ -162,3 +162,28 @@ def test_a_stranger_that_redirects_is_not_followed(
     assert recordings.work()
     assert egress.asked == [(url, None)]
     assert storage_path(db, sid) is None
+
+
+def test_a_redirect_to_no_address_is_given_up(
+    db: psycopg.Connection, recordings: Recordings, egress: FakeEgress
+) -> None:
+    sid = new_sid()
+    egress.answers[URL] = (302, {"location": "https://[x"})
+    tell(db, sid)
+
+    assert recordings.work()
+
+    [copy] = rows(db, "select state, last_error from private.recording_copies")
+    assert copy == {"state": "given up", "last_error": "The address sends on to one that is none."}
+
+
+def test_a_size_of_too_many_digits_is_none(
+    db: psycopg.Connection, recordings: Recordings, egress: FakeEgress
+) -> None:
+    sid = new_sid()
+    egress.answers[URL] = (200, {"content-type": "audio/x-wav", "content-length": "4" * 5000})
+    tell(db, sid)
+
+    assert recordings.work()
+
+    assert storage_path(db, sid) is not None

@@ -111,6 +111,16 @@ def test_two_secrets_are_valid_during_rotation(told: dict[str, Any]) -> None:
         provider(**{**told, "secret": order}).verify(inbound(b"{}", headers), SETTINGS)
 
 
+def test_a_bearer_token_comes_in_the_header_that_the_settings_name_whichever_it_is() -> None:
+    sender = provider(scheme="bearer", secret="s3cret", header="X-Signature")
+
+    sender.verify(inbound(b"{}", {"X-Signature": "s3cret"}), SETTINGS)
+
+    assert signed(sender, b"{}") == {"X-Signature": "s3cret"}
+    with pytest.raises(Unauthorized):
+        sender.verify(inbound(b"{}", {"Authorization": "Bearer s3cret"}), SETTINGS)
+
+
 def test_what_has_no_secret_yet_is_sent_without_a_proof() -> None:
     call = Call(url="https://x.example.test", body=b"{}", headers={"X-Told": "1"})
 

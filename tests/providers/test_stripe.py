@@ -196,6 +196,17 @@ def test_subscription_tells_its_period_its_price_and_its_end() -> None:
     assert row["period_end"] == row["cancel_at"] == "2026-04-01T06:45:00+00:00"
 
 
+def test_ids_are_kept_whole_up_to_the_length_that_stripe_says() -> None:
+    named = {"id": "in_".ljust(255, "1"), "customer": "cus_".ljust(255, "2"), "status": "paid"}
+    told = {"id": "evt_".ljust(255, "3"), "type": "invoice.paid", "data": {"object": named}}
+
+    event = processed(told)
+
+    [row] = event.effects.records
+    assert row.key == {"stripe_id": named["id"]}
+    assert row.values["customer"] == named["customer"]
+
+
 def test_what_an_object_no_longer_has_is_told_as_null() -> None:
     row = payment(sample(STRIPE, "customer.subscription.updated"))
 
@@ -299,7 +310,7 @@ def test_other_and_thin_events_are_kept_and_ignored(payload: dict[str, Any]) -> 
         {"type": "invoice.paid", "id": "evt_1", "data": []},
         {"type": "invoice.paid", "id": "evt_1", "data": {"object": []}},
         {"type": "invoice.paid", "id": "evt_1", "data": {"object": {"id": ""}}},
-        {"type": "invoice.paid", "id": "e" * 151, "data": {"object": {"id": "in_1"}}},
+        {"type": "invoice.paid", "id": "e" * 256, "data": {"object": {"id": "in_1"}}},
     ],
 )
 def test_what_names_no_event_or_object_is_malformed(payload: dict[str, Any]) -> None:

@@ -100,6 +100,12 @@ def test_variables_come_as_text_or_as_a_list_too(told: Any) -> None:
     assert completed(told).columns == {"email": "ada@example.test"}
 
 
+def test_a_listed_variable_may_be_named_by_a_number() -> None:
+    found = completed([{"name": 5, "value": " yes "}, {"name": "position", "value": "engineer"}])
+
+    assert found.variables == {"5": "yes", "position": "engineer"}
+
+
 @pytest.mark.parametrize("told", ["no JSON", 7, True, "[" * 500, [], {}])
 def test_unreadable_variables_are_none(told: Any) -> None:
     assert completed(told).variables == {}

@@ -68,6 +68,15 @@ def _key(told: Any) -> str | None:
     return told.strip() if isinstance(told, str) and 0 < len(told.strip()) <= LONGEST_KEY else None
 
 
+def _booking_key(told: Any) -> str:
+    found = _key(told)
+    if found is None:
+        raise ValueError(
+            f"payload.uri has to be the address of the invitee, of up to {LONGEST_KEY} characters"
+        )
+    return found
+
+
 def _request_key(told: Any) -> str | None:
     scheme, _, name = told.partition(":") if isinstance(told, str) else ("", "", "")
     found = values.uuid(name) if scheme == "request" else None
@@ -86,7 +95,7 @@ class Booking(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    booking_key: Annotated[str, BeforeValidator(_key)] = Field(
+    booking_key: Annotated[str, BeforeValidator(_booking_key)] = Field(
         description="the address of the invitee"
     )
     at: Moment = None

@@ -8,7 +8,8 @@ from typing import Any
 from services import values
 from services.effects import Json
 
-LONGEST_ID = 150
+LONGEST_ID = 255
+"""As long as Stripe says that an id may get: https://docs.stripe.com/upgrades"""
 MOST_METADATA = 50
 PHONES = (
     "metadata.phone_id",

@@ -95,5 +95,5 @@ def _named(told: Any) -> dict[str, Json]:
         told = parse_embedded(told)
     if isinstance(told, list):
         pairs = [item for item in told if isinstance(item, dict)]
-        return {item["name"]: item.get("value") for item in pairs if text(item.get("name"))}
+        return {name: item.get("value") for item in pairs if (name := text(item.get("name")))}
     return told if isinstance(told, dict) else {}
