@@ -14,7 +14,7 @@ import httpx
 from postgrest import APIError, SyncPostgrestClient
 from supabase import Client, ClientOptions, create_client
 
-from services.errors import ConvohooksError, Unavailable
+from services.errors import ConvohooksError, TakesNothing, Unavailable
 from services.provider import Phone, Scenario, Video
 from services.settings import Settings
 
@@ -22,10 +22,13 @@ MAX_CONNECTIONS = 16
 MAX_VIDEOS = 1000
 
 # PostgREST's own codes for a database it cannot reach, the gateway's for PostgREST, and Postgres's
-# classes 08 (connection), 53 (resources) and 57 (shut down, timed out).
+# classes 08 (connection), 53 (resources), 57 (shut down, timed out) and 58 (its machine).
 # https://docs.postgrest.org/en/stable/references/errors.html
 _AWAY = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST003", "502", "503", "504", "520"})
-_AWAY_CLASSES = ("08", "53", "57")
+_AWAY_CLASSES = ("08", "53", "57", "58")
+# A full disk, a disk in trouble, and a database that is only read: a standby, or one that is nearly
+# full (https://supabase.com/docs/guides/platform/database-size).
+_TAKES_NOTHING = frozenset({"53100", "58030", "25006"})
 # Answers of a gateway, or of Cloudflare (520 and on), in place of a Supabase that it cannot reach.
 _GATEWAY_AWAY = frozenset({502, 503, 504, *range(520, 531)})
 # 40P01 is a deadlock, 40001 a serialisation failure: the same call works a moment later.
@@ -387,10 +390,11 @@ def execute(query: Any) -> Any:
         code = str(error.code or "")
         # A Postgres that dies in the middle of an answer leaves an error that says nothing.
         is_empty = not code and not error.message
+        why = f"Supabase cannot commit now ({code or 'no reason given'})."
+        if code in _TAKES_NOTHING:
+            raise TakesNothing(why) from error
         if is_empty or code in _AWAY | _CONTENTION or code[:2] in _AWAY_CLASSES:
-            raise Unavailable(
-                f"Supabase cannot commit now ({code or 'no reason given'})."
-            ) from error
+            raise Unavailable(why) from error
         raise DatabaseRefused(f"Supabase refused: {code} {error.message}", code) from error
 
 

@@ -107,6 +107,10 @@ class Unavailable(ConvohooksError):
     retry_after = 5
 
 
+class TakesNothing(Unavailable):
+    """Supabase answers and can write nothing: its disk is full, or it is only to be read."""
+
+
 class BadGateway(ConvohooksError):
     """A service that this one needs has refused."""
 

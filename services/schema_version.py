@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "20261121000000-1bdddcf43da2"
+SCHEMA_VERSION = "20261121000000-e2f2483379ef"

@@ -203,7 +203,7 @@ begin
             update private.webhook_inbox i set state = 'processed', effects = null, finished_at = now()
             where i.id = waiting.id;
         exception
-            when deadlock_detected or serialization_failure then
+            when deadlock_detected or serialization_failure or insufficient_resources or system_error or read_only_sql_transaction then
                 raise;
             when others then
                 -- A new beginning, like a replay: what it took to get here costs none of the retries.

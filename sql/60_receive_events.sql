@@ -83,7 +83,7 @@ begin
     return jsonb_build_object('outcome', case when event.id is null then 'duplicate' else 'failed' end,
         'known', false, 'id', event.id, 'state', 'failed', 'error', p_error);
 exception
-    when deadlock_detected or serialization_failure then
+    when deadlock_detected or serialization_failure or insufficient_resources or system_error or read_only_sql_transaction then
         raise;
     when others then
         return jsonb_build_object('outcome', 'unstored', 'known', false, 'error', sqlerrm);
@@ -100,7 +100,8 @@ grant execute on function private.store_failed(jsonb, text) to service_role;
 --
 -- One at a time, because a set-based update loses one of two events for the same row; sorted, because
 -- batches that lock conversations in the order of arrival deadlock; each in its own block, so that a
--- poisoned event fails alone. Deadlocks and timeouts go to the caller, who sends the batch again.
+-- poisoned event fails alone. Deadlocks, timeouts, a full disk and a database that only reads are no event's fault: they go to
+-- the caller, who sends the batch again.
 create or replace function public.receive_events(batch jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -116,7 +117,7 @@ begin
         begin
             results[item.n] := private.receive_event(item.value);
         exception
-            when deadlock_detected or serialization_failure then
+            when deadlock_detected or serialization_failure or insufficient_resources or system_error or read_only_sql_transaction then
                 raise;
             when others then
                 results[item.n] := private.store_failed(item.value, sqlerrm);

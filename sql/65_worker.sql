@@ -123,7 +123,7 @@ begin
         begin
             results := results || private.finish_event(claim, item);
         exception
-            when deadlock_detected or serialization_failure then
+            when deadlock_detected or serialization_failure or insufficient_resources or system_error or read_only_sql_transaction then
                 raise;
             when others then
                 results := results || private.finish_event(claim, jsonb_build_object(

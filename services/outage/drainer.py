@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from services.errors import ConvohooksError
+from services.errors import ConvohooksError, TakesNothing
 from services.outage.spool import Spool, Spooled
 from services.writer import MAX_BYTES, MAX_EVENTS, Result, Row, Writer
 
@@ -93,7 +93,9 @@ class Drainer:
         # Afterwards: a full spool has no room for their copies before.
         for spooled, reason in hopeless:
             self._give_up(spooled, reason)
-        if missed and self._writer.is_reachable():
+        # It answers an empty batch, and takes nothing: that is no row's fault.
+        takes_nothing = any(isinstance(error, TakesNothing) for _, error in missed)
+        if missed and not takes_nothing and self._writer.is_reachable():
             self._blame(missed)
             # The next time they go one by one, and what is good among them leaves at once.
             return len(batch) > 1

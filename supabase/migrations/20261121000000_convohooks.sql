@@ -3871,7 +3871,7 @@ begin
             update private.webhook_inbox i set state = 'processed', effects = null, finished_at = now()
             where i.id = waiting.id;
         exception
-            when deadlock_detected or serialization_failure then
+            when deadlock_detected or serialization_failure or insufficient_resources or system_error or read_only_sql_transaction then
                 raise;
             when others then
                 -- A new beginning, like a replay: what it took to get here costs none of the retries.
@@ -3979,7 +3979,7 @@ begin
     return jsonb_build_object('outcome', case when event.id is null then 'duplicate' else 'failed' end,
         'known', false, 'id', event.id, 'state', 'failed', 'error', p_error);
 exception
-    when deadlock_detected or serialization_failure then
+    when deadlock_detected or serialization_failure or insufficient_resources or system_error or read_only_sql_transaction then
         raise;
     when others then
         return jsonb_build_object('outcome', 'unstored', 'known', false, 'error', sqlerrm);
@@ -3996,7 +3996,8 @@ grant execute on function private.store_failed(jsonb, text) to service_role;
 --
 -- One at a time, because a set-based update loses one of two events for the same row; sorted, because
 -- batches that lock conversations in the order of arrival deadlock; each in its own block, so that a
--- poisoned event fails alone. Deadlocks and timeouts go to the caller, who sends the batch again.
+-- poisoned event fails alone. Deadlocks, timeouts, a full disk and a database that only reads are no event's fault: they go to
+-- the caller, who sends the batch again.
 create or replace function public.receive_events(batch jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -4012,7 +4013,7 @@ begin
         begin
             results[item.n] := private.receive_event(item.value);
         exception
-            when deadlock_detected or serialization_failure then
+            when deadlock_detected or serialization_failure or insufficient_resources or system_error or read_only_sql_transaction then
                 raise;
             when others then
                 results[item.n] := private.store_failed(item.value, sqlerrm);
@@ -4151,7 +4152,7 @@ begin
         begin
             results := results || private.finish_event(claim, item);
         exception
-            when deadlock_detected or serialization_failure then
+            when deadlock_detected or serialization_failure or insufficient_resources or system_error or read_only_sql_transaction then
                 raise;
             when others then
                 results := results || private.finish_event(claim, jsonb_build_object(
@@ -6088,4 +6089,4 @@ $$;
 -- 99_version.sql
 
 -- Made by `make migration`: names the schema of all files before this one, for `convohooks doctor`.
-comment on function public.describe_schema() is '20261121000000-1bdddcf43da2';
+comment on function public.describe_schema() is '20261121000000-e2f2483379ef';

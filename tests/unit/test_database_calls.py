@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from services.database import Conversation, Database, DatabaseRefused
-from services.errors import Unavailable
+from services.errors import TakesNothing, Unavailable
 from services.provider import Phone, Scenario, Video
 from services.settings import load_settings
 from tests.unit.database_calls import CALLS
@@ -316,7 +316,8 @@ def test_where_a_look_up_is_not_worth_the_wait_nothing_is_asked(
 
 
 @pytest.mark.parametrize(
-    "code", ["PGRST000", "PGRST003", "08006", "53300", "57014", "40P01", "40001", "503", "520"]
+    "code",
+    ["PGRST000", "PGRST003", "08006", "53300", "57014", "58000", "40P01", "40001", "503", "520"],
 )
 def test_what_may_work_later_is_unavailable(
     supabase: Supabase, database: Database, code: str
@@ -327,7 +328,17 @@ def test_what_may_work_later_is_unavailable(
         database.totals()
 
 
-@pytest.mark.parametrize("code", ["23505", "42501", "22P02", "PGRST202", "40002", "0A000"])
+@pytest.mark.parametrize("code", ["53100", "58030", "25006"])
+def test_a_database_that_only_answers_takes_nothing(
+    supabase: Supabase, database: Database, code: str
+) -> None:
+    supabase.status, supabase.answer = 500, {"code": code, "message": "no"}
+
+    with pytest.raises(TakesNothing, match=rf"^Supabase cannot commit now \({code}\)\.$"):
+        database.receive_events([])
+
+
+@pytest.mark.parametrize("code", ["23505", "42501", "22P02", "PGRST202", "40002", "0A000", "25001"])
 def test_what_will_never_work_is_refused_with_its_code(
     supabase: Supabase, database: Database, code: str
 ) -> None:

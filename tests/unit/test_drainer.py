@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.database import DatabaseRefused
-from services.errors import Unavailable
+from services.errors import TakesNothing, Unavailable
 from services.outage import mounts
 from services.outage.breaker import Breaker
 from services.outage.drainer import MAX_TRIES, Drainer
@@ -98,6 +98,28 @@ def test_outage_blames_nobody(spool: Spool, database: FakeDatabase, drainer: Dra
     drain_all(drainer)
 
     assert database.batches == [[0, 1, 2]]
+
+
+def test_a_database_that_takes_nothing_blames_nobody(
+    spool: Spool, database: FakeDatabase, drainer: Drainer
+) -> None:
+    fill(spool, 3)
+    full = True
+
+    def outcome(row: Row) -> str:
+        if full:
+            raise TakesNothing("Supabase cannot commit now (53100).")
+        return "new"
+
+    database.outcome = outcome
+    for _ in range(MAX_TRIES + 1):
+        assert not drainer.drain()
+    assert {spooled.tries for spooled in spool.take(10, 1000)} == {0}
+    full = False
+
+    drain_all(drainer)
+
+    assert spool.count() == Counts(spooled=0, unsendable=0)
 
 
 def test_open_circuit_is_respected(spool: Spool, database: FakeDatabase) -> None:
