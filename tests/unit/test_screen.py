@@ -63,7 +63,10 @@ def test_values_of_a_table_can_be_copied_whole(screen: Screen, paper: StringIO) 
     ]
 
 
-def test_terminal_shows_that_it_is_busy_until_it_settles(paper: StringIO) -> None:
+def test_terminal_shows_that_it_is_busy_until_it_settles(
+    paper: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     screen = Screen(Console(file=paper, force_terminal=True, color_system=None))
 
     with screen.busy("Starting …"):
