@@ -162,7 +162,7 @@ class _Reader:
             ),
             database_url=self.optional(("DATABASE_URL",), parse.database_url, None),
             port=port,
-            bind=self.optional(("BIND",), str, "127.0.0.1"),
+            bind=self.optional(("BIND",), parse.bind, "127.0.0.1"),
             web_concurrency=self.optional(("WEB_CONCURRENCY",), parse.processes, 1),
             request_timeout=self.optional(("REQUEST_TIMEOUT",), parse.seconds, 30.0),
             tavus_api_key=self.optional(("TAVUS_API_KEY",), parse.header, None),

@@ -7,30 +7,49 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from urllib.parse import urlsplit
+from ipaddress import IPv6Address
+from urllib.parse import SplitResult, urlsplit
 
 from cryptography.fernet import Fernet
 
 
+def parts_of(text: str) -> SplitResult:
+    """Return the parts of an address; what its port is may still be an error.
+
+    What is wrong is not told in the library's words, which quote a piece: maybe of a password.
+    """
+    try:
+        return urlsplit(text)
+    except ValueError:
+        raise ValueError("has no host in it that can be read") from None
+
+
+def check_port(parts: SplitResult) -> None:
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("has no port in it that can be read") from None
+
+
 def url(text: str) -> str:
-    parts = urlsplit(text)
+    parts = parts_of(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("is no http(s) address without a query")
-    _ = parts.port  # raises ValueError, naming the port, when it is none
+    check_port(parts)
     return text.rstrip("/")
 
 
 def alert_url(text: str) -> str:
-    parts = urlsplit(text)
+    parts = parts_of(text)
     is_here = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
     if not parts.hostname or (parts.scheme != "https" and not is_here):
         raise ValueError("is neither an https address nor an http one of this machine")
-    _ = parts.port
+    check_port(parts)
     return text
 
 
 def database_url(text: str) -> str:
-    if urlsplit(text).scheme not in ("postgres", "postgresql"):
+    if parts_of(text).scheme not in ("postgres", "postgresql"):
         raise ValueError("is no postgresql:// address")
     return text
 
@@ -56,6 +75,16 @@ def check_header(text: str) -> None:
 
 def header(text: str) -> str:
     check_header(text)
+    return text
+
+
+def bind(text: str) -> str:
+    """Return a host as it stands before a port: an IPv6 address in brackets."""
+    try:
+        return f"[{IPv6Address(text.removeprefix('[').removesuffix(']'))}]"
+    except ValueError:
+        if ":" in text:
+            raise ValueError("is no host's address or name; its port is PORT") from None
     return text
 
 
@@ -179,8 +208,8 @@ def fernet_keys(text: str) -> tuple[str, ...]:
 
 
 def dsn(text: str) -> str:
-    parts = urlsplit(text)
-    _ = parts.port  # raises ValueError, naming the port, when it is none
+    parts = parts_of(text)
+    check_port(parts)
     has_project = parts.path.rpartition("/")[2].isdigit()
     is_address = parts.scheme in ("http", "https") and parts.hostname and not parts.query
     if not is_address or not parts.username or not has_project:

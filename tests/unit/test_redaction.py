@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -170,6 +171,19 @@ def test_string_that_is_cut_off_is_masked_in_no_time() -> None:
 
     assert time.process_time() - started < 3
     assert masked == b'{"said": "' + quoted + b"*" * 20
+
+
+@pytest.mark.parametrize("before", [b'{"said": "', b'{"webhook_url": "https://h.test/?'])
+@pytest.mark.parametrize("piece", [b"said ", b"\\n"])
+def test_long_text_is_masked_in_little_memory(before: bytes, piece: bytes) -> None:
+    body = before + piece * 200_000 + b"\\n"
+
+    tracemalloc.start()
+    mask_body(body, None, (TOKEN,))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 20 * len(body)
 
 
 def test_body_of_nothing_but_escapes_is_masked_in_no_time() -> None:

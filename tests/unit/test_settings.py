@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from gunicorn.util import parse_address
 
 from services.errors import SettingsError
 from services.settings import load_settings
@@ -114,6 +115,49 @@ def test_no_secret_is_printed_with_the_settings() -> None:
 
     assert "hush" not in repr(settings)
     assert "sb_secret_x" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("DATABASE_URL", "postgresql://postgres:[hush]@db.example.test/postgres", "no host"),
+        ("SUPABASE_URL", "https://[hush]@abc.example.test", "no host"),
+        ("SUPABASE_URL", "https://ada:hush/1@abc.example.test", "no port"),
+        ("ALERT_WEBHOOK_URL", "https://[hush]@chat.example.test/1", "no host"),
+        ("ALERT_SLACK_URL", "https://ada:hush/1@chat.example.test", "no port"),
+        ("SENTRY_DSN", "https://[hush]@sentry.example.test/4", "no host"),
+        ("SENTRY_DSN", "https://key:hush/1@sentry.example.test/4", "no port"),
+    ],
+)
+def test_address_that_cannot_be_read_is_named_without_its_password(
+    name: str, text: str, said: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"{name} has {said}") as raised:
+        load_settings({**GOOD, name: text})
+
+    assert "hush" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("::", "::"),
+        ("::1", "::1"),
+        ("[::1]", "::1"),
+        ("0.0.0.0", "0.0.0.0"),
+        ("hooks.example.test", "hooks.example.test"),
+    ],
+)
+def test_every_kind_of_address_to_listen_at_stands_before_a_port(text: str, host: str) -> None:
+    settings = load_settings({**GOOD, "BIND": text})
+
+    assert parse_address(f"{settings.bind}:{settings.port}") == (host, 8000)
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:8000", "[::1]:8000", "unix:/run/hooks.sock"])
+def test_address_to_listen_at_has_no_port_of_its_own(text: str) -> None:
+    with pytest.raises(SettingsError, match="BIND is no host's address or name"):
+        load_settings({**GOOD, "BIND": text})
 
 
 def test_every_setting_is_in_the_example() -> None:
