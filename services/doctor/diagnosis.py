@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from services.errors import Malformed, Unauthorized
+from services.errors import Malformed, SettingsError, Unauthorized
 from services.inbound import Inbound
 from services.provider import Call, Provider
 from services.settings import Settings, given, load_settings
@@ -77,9 +77,7 @@ def diagnose(
         *_of_settings(given(environment).texts, other_secrets),
     )
     findings = [
-        finding
-        for finding, change in trials
-        if _verifies(change.get("call", captured), provider, _settings(change, settings))
+        finding for finding, change in trials if _explains(change, captured, provider, settings)
     ]
     if not findings and not _has_proof(captured, provider, settings):
         findings = [
@@ -171,6 +169,16 @@ def _secret_names(environment: Mapping[str, str]) -> list[str]:
     endings = ("_SECRET", "_TOKEN", "_KEY", "_KEYS")
     ours = ("SUPABASE", "METRICS", "OPENAI")
     return [name for name in environment if name.endswith(endings) and not name.startswith(ours)]
+
+
+def _explains(
+    change: Mapping[str, Any], captured: Captured, provider: Provider, settings: Settings
+) -> bool:
+    try:
+        changed = _settings(change, settings)
+    except SettingsError:
+        return False  # that setting takes no such secret, so it is not the one
+    return _verifies(change.get("call", captured), provider, changed)
 
 
 def _settings(change: Mapping[str, Any], settings: Settings) -> Settings:

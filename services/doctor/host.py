@@ -19,7 +19,7 @@ from services.providers import PROVIDERS
 from services.reach.public_url import is_loopback
 from services.wiring.parts import wire_spool
 
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (to recognise it)
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 (to recognise it)
 SPOOL, ROOM, ROWS = "spool", "spool room", "spool rows"
 
 
@@ -76,7 +76,7 @@ def _no_spool(patient: Patient) -> Finding:
 
 def _problem_of_file(spool: Spool, path: Path) -> str | None:
     """Try to write. A file that is not there is not made: it would not be the service's."""
-    if not path.exists():
+    if not _is_there(path):
         return None if os.access(path.parent, os.W_OK | os.X_OK) else f"{path.parent} is closed"
     try:
         spool.check()
@@ -87,13 +87,21 @@ def _problem_of_file(spool: Spool, path: Path) -> str | None:
     return None
 
 
+def _is_there(path: Path) -> bool:
+    """Return whether a file can be seen; the service's folder is closed to everybody else."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
+
+
 def check_spool_room(patient: Patient) -> Finding | None:
     """The disk can hold what the spool may grow to."""
     path, most = patient.settings.spool_path, patient.settings.spool_max_bytes
     if path is None or not path.parent.is_dir():
         return None
     free = shutil.disk_usage(path.parent).free
-    held = path.stat().st_size if path.exists() else 0
+    held = path.stat().st_size if _is_there(path) else 0
     seen = f"{free / 1e6:.0f} MB free; it may grow to {most / 1e6:.0f} MB, and has {held / 1e6:.0f}"
     if free < most - held:
         return fail(ROOM, seen, "Free some room, or lower SPOOL_MAX_BYTES.")
@@ -103,7 +111,7 @@ def check_spool_room(patient: Patient) -> Finding | None:
 def check_spool_rows(patient: Patient) -> Finding | None:
     """Nothing in the spool was given up."""
     path, spool = patient.settings.spool_path, wire_spool(patient.settings)
-    if spool is None or path is None or not path.exists():
+    if spool is None or path is None or not _is_there(path):
         return None
     try:
         counts = spool.count()

@@ -9,6 +9,7 @@ from services.doctor.finding import Finding, fail, ok, warn
 from services.doctor.patient import Patient
 from services.reach.public_url import is_loopback
 from services.settings.secret_names import SECRETS
+from services.settings.values import items
 
 COMPOSED = frozenset(
     {
@@ -22,7 +23,7 @@ COMPOSED = frozenset(
         "ALERT_SLACK_URL",
     }
 )
-"""Settings with a secret somewhere in them; the others are secrets, separated by commas."""
+"""Settings with a secret somewhere in them; the others are secrets, between commas or on lines."""
 PLAIN = tuple(name for name in SECRETS if name not in COMPOSED)
 SHORTEST = 16
 """Characters below which a secret may be guessed."""
@@ -45,7 +46,7 @@ def check_secrets(patient: Patient) -> Finding:
 def _problems_of(text: str) -> Iterator[str]:
     if text != text.strip():
         yield "has white space around it"
-    for secret in filter(None, (item.strip() for item in text.split(","))):
+    for secret in items(text):
         if "<random>" in secret:
             yield "is still the example's"
         elif len(secret) < SHORTEST:

@@ -85,6 +85,28 @@ def test_another_secret_is_found_among_those_given_and_not_shown() -> None:
     assert "signing-secret" not in str(found)
 
 
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("WEBHOOK_SECRETS_KEY", base64.urlsafe_b64encode(b"k" * 32).decode()),
+        ("ALERT_WEBHOOK_SECRET", SECRET),
+        ("TWILIO_SHARED_KEYS", "key-1=shared"),
+        ("TAVUS_API_KEY", "api-key"),
+    ],
+)
+def test_given_secret_that_another_setting_would_not_take_is_tried_all_the_same(
+    name: str, held: str
+) -> None:
+    told = {**environment(), "TAVUS_WEBHOOK_SECRET": "new-secret", name: held}
+    old = captured("tavus")
+
+    found = diagnose(old, sender("tavus", told), told, other_secrets=["für", "signing-secret"])
+
+    assert [one.cause for one in found.findings] == [
+        "the call is signed with secret 2 of those you gave, not with TAVUS_WEBHOOK_SECRET"
+    ]
+
+
 @pytest.mark.parametrize("around", ['"{}"', "'{}'", "\"' {} '\""])
 def test_a_secret_within_quotation_marks_is_named_and_not_shown(around: str) -> None:
     told = {**environment(), "TAVUS_WEBHOOK_SECRET": around.format("signing-secret")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jwt
@@ -99,6 +101,7 @@ def test_good_health_is_ok(check: Check) -> None:
         ({"TAVUS_WEBHOOK_TOKEN": "short"}, "TAVUS_WEBHOOK_TOKEN has 5 characters"),
         ({"OPENAI_API_KEY": "short"}, "OPENAI_API_KEY has 5 characters"),
         ({"TAVUS_WEBHOOK_TOKEN": f"{HUSH},short"}, "TAVUS_WEBHOOK_TOKEN has 5 characters"),
+        ({"TAVUS_WEBHOOK_TOKEN": f"{HUSH}\nshort"}, "TAVUS_WEBHOOK_TOKEN has 5 characters"),
         ({"CALLBACK_SIGNING_KEY": f"{HUSH}\n"}, "CALLBACK_SIGNING_KEY has white space around"),
         ({"CALLBACK_SIGNING_KEY": "<random>"}, "CALLBACK_SIGNING_KEY is still the example's"),
         ({"TAVUS_WEBHOOK_SECRET": f"'{HUSH}'"}, "quotation mark"),
@@ -111,6 +114,10 @@ def test_odd_secrets_are_named_and_not_shown(texts: dict[str, str], seen: str) -
     assert state(finding) == "fail"
     assert seen in finding.seen
     assert not [text for text in texts.values() if text.strip() in finding.seen]
+
+
+def test_secrets_on_lines_of_a_file_are_as_good_as_between_commas() -> None:
+    assert state(setup.check_secrets(patient(TAVUS_WEBHOOK_TOKEN=f"{HUSH}\n{HUSH}"))) == "ok"
 
 
 def test_closed_door_is_told() -> None:
@@ -501,6 +508,36 @@ def test_spool_that_cannot_be_used(tmp_path: Path) -> None:
     assert host.check_spool_room(nowhere) is None
 
 
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Be no superuser, whom nothing is closed to."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.setresuid(0, 0, 0)
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_spool_in_a_folder_that_is_closed_to_who_asks_is_named() -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "spool.db"
+        Spool(path).put({"n": 1})
+        Path(folder).chmod(0)
+        elsewhere = patient(SPOOL_PATH=str(path))
+
+        with nobody():
+            finding = host.check_spool_place(elsewhere)
+            others = host.check_spool_room(elsewhere), host.check_spool_rows(elsewhere)
+        Path(folder).chmod(0o700)
+
+    assert (state(finding), finding.seen) == ("fail", f"{folder} is closed")
+    assert [state(other) for other in others if other] == ["ok"]
+
+
 def test_spool_that_would_not_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lying = patient(SPOOL_PATH=str(tmp_path / "spool.db"))
 
@@ -542,6 +579,13 @@ def test_service_that_is_not_there() -> None:
         port = taken.getsockname()[1]
 
         assert state(host.check_service(patient(PORT=str(port)))) == "warn"
+
+
+@pytest.mark.parametrize("bind", ["::1", "::", "[::]"])
+def test_service_of_an_ipv6_address_is_asked(bind: str) -> None:
+    finding = host.check_service(patient(BIND=bind, PORT="1"))
+
+    assert (state(finding), finding.seen) == ("warn", "none answers at http://[::1]:1")
 
 
 @contextmanager

@@ -162,6 +162,7 @@ def test_project_url_is_that_of_the_api(url: str, expected: str) -> None:
         (f"postgresql://postgres:{HUSH}@db.another.supabase.co/postgres", "fail", "'another'"),
         (f"postgresql://postgres.another:{HUSH}@pool.test/postgres", "fail", "'another'"),
         (f"postgresql://postgres:{HUSH}@127.0.0.1:54322/postgres", "fail", "own"),
+        (f"postgresql://postgres:{HUSH}/1@{DB}/postgres", "fail", "cannot be read"),
     ],
 )
 def test_database_url_is_safe_and_of_this_project(url: str, expected: str, seen: str) -> None:

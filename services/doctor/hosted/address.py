@@ -40,7 +40,11 @@ def check_database_url(patient: Patient) -> Finding:
     if url is None:
         return skip(DATABASE, "not set; the service needs none, `supabase db push` does")
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 5432
+    try:
+        host, port = parts.hostname or "", parts.port or 5432
+    except ValueError:  # whose words quote what may be a piece of the password
+        mend = "Percent-encode what a password has of / ? # [ ] @ :"
+        return fail(DATABASE, "its host and port cannot be read", mend)
     if is_loopback(url):
         return fail(DATABASE, f"{host} is this machine's own", "Take the project's, or none.")
     ours, told = ref_of(patient.settings.supabase_url), _ref_in(host, unquote(parts.username or ""))
