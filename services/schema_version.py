@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "20261121000000-e2f2483379ef"
+SCHEMA_VERSION = "20261121000000-b6c55dc62700"

@@ -3,13 +3,13 @@ create unique index if not exists webhook_inbox_seq_idx on private.webhook_inbox
 -- Dead letters are few, and looked for among many.
 create index if not exists webhook_inbox_dead_idx on private.webhook_inbox (seq) where state = 'dead';
 
--- A body as text, to be searched; one that is no UTF-8 with its odd bytes as \ooo.
+-- A body as text, to be searched; one that is no UTF-8 with its odd bytes as \ooo, but for NULs: between the letters of UTF-16.
 create or replace function private.body_text(p_body bytea) returns text
 language plpgsql immutable set search_path = '' as $$
 begin
     return convert_from(p_body, 'UTF8');
 exception when character_not_in_repertoire or untranslatable_character then
-    return encode(p_body, 'escape');
+    return replace(encode(p_body, 'escape'), '\000', '');
 end
 $$;
 revoke execute on function private.body_text(bytea) from public, anon, authenticated;

@@ -122,7 +122,9 @@ class Search:
                 rows |= {row["ref"]: row, row["conversation_id"] or row["ref"]: row}
         for talk in talks:
             # One that has no row may have events all the same.
-            _put(plan, rows.get(talk.get("conversation_id") or talk["ref"], talk))
+            name = talk.get("conversation_id") or talk["ref"]
+            # The id of a row is the same in capitals.
+            _put(plan, rows.get(name) or rows.get(name.lower(), talk))
 
     def _add(self, plan: Plan, subject: Subject, table: str, row: Mapping[str, Any]) -> Item | None:
         """Take a row that names the person; one of a conversation is returned: all of it goes."""

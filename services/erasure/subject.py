@@ -30,6 +30,8 @@ _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 _PHONE_SCHEMES = ("tel:", "whatsapp:", "sms:", "mobile:")
 # What people write between the digits of a number.
 _BETWEEN = r"[\s().\-/\u00a0\u2010-\u2015]{0,3}"
+# The same as JSON's \uxxxx, %xx or \ooo, which have digits too; a bound would cost Postgres more.
+_BETWEEN_ENCODED = r"(?:[^0-9]|u[0-9A-Fa-f]{4}|%(?:25)*[0-9A-Fa-f]{2}|\\[0-7]{3})*"
 _TELLING = re.compile(rf"(?=[a-z]*[0-9])(?=[0-9]*[a-z])[0-9a-z]{{{SHORTEST_NAME},}}", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # Seconds, milliseconds or microseconds since 1970, which no telephone number looks like.
@@ -47,7 +49,7 @@ class Subject:
     def pattern(self) -> str:
         """What finds at least every place, in a row's JSON or body as Postgres searches it."""
         if self.kind == "phone":
-            return "[^0-9]{0,4}".join(self.value.lstrip("+"))
+            return _BETWEEN_ENCODED.join(self.value.lstrip("+"))
         if self.kind == "column":
             return '": "' + re.sub(r"[^0-9A-Za-z]", ".{1,12}", self.value) + '"'
         # Whatever is no ASCII letter or digit may be written in some encoding.
@@ -71,7 +73,8 @@ def conversation(text: str) -> Subject:
 
 def email(text: str) -> Subject:
     """Return an address; capitals make no difference, a +tag does. Raises Unprocessable."""
-    address = text.strip().removeprefix("mailto:").casefold()
+    # Not casefold(), which makes two letters of an ß: that is another address.
+    address = text.strip().lower().removeprefix("mailto:")
     if not _EMAIL.fullmatch(address):
         raise Unprocessable(f"--email wants an address like ada@example.test, found {text!r}.")
     return Subject(kind="email", value=address)
@@ -137,7 +140,9 @@ def _whole(digits: str) -> int:
 
 def _digits_of(number: float) -> Iterator[str]:
     """Yield a whole number as text: people's numbers come as JSON numbers too."""
-    if float(number).is_integer() and not _MOMENT.fullmatch(whole := str(int(number))):
+    # A whole number may be larger than any float.
+    is_whole = isinstance(number, int) or number.is_integer()
+    if is_whole and not _MOMENT.fullmatch(whole := str(int(number))):
         yield whole
 
 

@@ -20,6 +20,7 @@ from services.erasure.search import Plan
 from services.errors import Unavailable, Unprocessable
 from services.outage import mounts
 from services.outage.spool import Counts, Spool
+from services.validation import parse_object
 
 ADA = subjects.email("Ada.L+x@Example.test ")
 NUMBER = subjects.phone("+1 (555) 000-0001")
@@ -82,6 +83,11 @@ def test_another_address_is_not(text: str) -> None:
         "From=%2B15550000001&To=%2B15550000009",
         "From=+15550000001&To=+15550000009",
         "+1\u00a0555\u00a0000\u00a00001",
+        '{"said": "Call +1\\u2011555\\u2011000\\u20110001."}',
+        '{"nested": "{\\"said\\": \\"+1 \\\\u00a0555 \\\\u00a0000 \\\\u00a00001\\"}"}',
+        "Body=Call+%2B1+%28555%29+000-0001",
+        "https://x.example.test/?to=%2B1%E2%80%91555%E2%80%91000%E2%80%910001",
+        "https://x.example.test/?next=%2F%3Fto%3D%252B1%2520555%2520000%25200001",
     ],
 )
 def test_a_number_is_known_however_it_is_written(text: str) -> None:
@@ -114,6 +120,18 @@ def test_another_number_is_not(text: str) -> None:
 )
 def test_a_number_that_is_a_number_of_the_json_is_known(told: object) -> None:
     assert NUMBER.is_named_in(told)
+
+
+def test_a_number_beside_one_that_no_double_holds_is_known() -> None:
+    told = parse_object(b'{"big": 1' + 400 * b"0" + b', "to": 15550000001}')
+
+    assert NUMBER.is_named_in(told)
+    assert not ADA.is_named_in(told)
+
+
+def test_a_number_of_a_body_with_odd_bytes_is_found() -> None:
+    # What of a body is no UTF-8 is searched with its bytes as \ooo.
+    assert re.search(NUMBER.pattern, "caf\\351: +1\\302\\240555\\302\\240000\\302\\2400001")
 
 
 def test_a_number_behind_one_that_python_refuses_is_known() -> None:
@@ -170,6 +188,13 @@ def test_an_address_of_any_alphabet_is_found_in_escaped_bodies(address: str) -> 
     for told in (json.dumps({"who": address}), json.dumps({"who": json.dumps(address)}), address):
         assert re.search(subject.pattern, told, re.IGNORECASE | re.DOTALL)
         assert subject.is_named_in(told)
+
+
+def test_an_address_with_a_sharp_s_is_nobody_s_with_two_of_them() -> None:
+    subject = subjects.email("Weiß@example.test")
+
+    assert subject.is_named_in("Weiß <weiß@example.test>")
+    assert not subject.is_named_in("weiss@example.test")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import secrets
@@ -15,7 +16,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from threading import Event
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import httpx
 import psycopg
@@ -404,6 +405,50 @@ def test_a_number_is_found_however_it_is_written(
         rows(db, "select 1 from public.conversations where conversation_id = %s", conversation_id)
         == []
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "encoding"),
+    [
+        ('{{"said": "Call +1\\u2011555\\u2011{a}\\u2011{b}, or {email}."', "utf-8"),
+        ("Body=Call+%2B1+%28555%29+{a}-{b}&Email={quoted}", "utf-8"),
+        ("caf\udce9: +1\u00a0555\u00a0{a}\u00a0{b}, {email}", "utf-8"),
+        ('{{"said": "Call +1 555 {a} {b}, or {email}."}}', "utf-16-le"),
+    ],
+)
+def test_who_is_named_in_a_body_that_nobody_could_read_is_found(
+    db: psycopg.Connection, settings: Settings, written: str, encoding: str
+) -> None:
+    person = Person()
+    a, b = person.phone[5:8], person.phone[8:]
+    text = written.format(a=a, b=b, email=person.email, quoted=quote(person.email))
+    body = text.encode(encoding, "surrogateescape")
+    unreadable = {
+        "rejected": "The body is not JSON.",
+        "body": base64.b64encode(body).decode(),
+        "body_sha256": hashlib.sha256(body).hexdigest(),
+    }
+    receive(db, event(None, "?", **unreadable))
+    with fake_storage(settings.supabase_secret_key) as storage:
+        erasure = erasure_at(storage, settings)
+
+        _, of_number = erasure.preview(erasure_subject.phone(person.phone))
+        _, of_address = erasure.preview(erasure_subject.email(person.email))
+        close(erasure)
+
+    assert of_number.counts == of_address.counts == {"private.rejected_events": 1}
+
+
+def test_a_conversation_is_found_by_its_row_s_id_in_capitals(
+    db: psycopg.Connection, run: Run
+) -> None:
+    conversation_id = new_conversation_id()
+    row_id = make_conversation(db, conversation_id)
+
+    counts = removed(run("--conversation", row_id.upper(), "--yes", "--json"))
+
+    assert counts["public.conversations"] == 1
+    assert rows(db, "select 1 from public.conversations where id = %s", row_id) == []
 
 
 def test_a_dry_run_tells_the_same_and_changes_nothing(
