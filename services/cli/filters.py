@@ -15,14 +15,26 @@ from services.inbox.inbox import EventFilter
 from services.settings import load_settings
 from services.validation import explain
 
+
+def _said(value: str | None) -> str | None:
+    """Refuse an empty filter, as from a script whose variable is not set: it would name all."""
+    if value == "":
+        misuse("is empty; leave it out where it does not matter.")
+    return value
+
+
 STATES = "received, processed, ignored, unmatched, failed or dead; '' for all"
 State = Annotated[str | None, typer.Option(help=STATES)]
-Source = Annotated[str | None, typer.Option(help="The sender, e.g. tavus")]
-Type = Annotated[str | None, typer.Option("--type", help="The event type")]
-Conversation = Annotated[str | None, typer.Option(help="The conversation's id")]
-Since = Annotated[str | None, typer.Option(help="Received at or after this time (ISO 8601)")]
-Until = Annotated[str | None, typer.Option(help="Received before this time (ISO 8601)")]
-Error = Annotated[str | None, typer.Option(help="A part of the last error")]
+Source = Annotated[str | None, typer.Option(help="The sender, e.g. tavus", callback=_said)]
+Type = Annotated[str | None, typer.Option("--type", help="The event type", callback=_said)]
+Conversation = Annotated[str | None, typer.Option(help="The conversation's id", callback=_said)]
+Since = Annotated[
+    str | None, typer.Option(help="Received at or after this time (ISO 8601)", callback=_said)
+]
+Until = Annotated[
+    str | None, typer.Option(help="Received before this time (ISO 8601)", callback=_said)
+]
+Error = Annotated[str | None, typer.Option(help="A part of the last error", callback=_said)]
 
 
 @contextmanager

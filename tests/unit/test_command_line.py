@@ -162,6 +162,21 @@ def test_what_deletes_asks_nobody_with_json(monkeypatch: pytest.MonkeyPatch) -> 
         assert "say --yes" in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--source", "--type", "--conversation", "--since", "--error"])
+@pytest.mark.parametrize("words", [("events", "purge", "--yes"), ("replay", "--state", "dead")])
+def test_a_filter_that_says_nothing_is_not_all_events(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], option: str
+) -> None:
+    """As from a script whose variable is empty."""
+    for name in ("SUPABASE_URL", "SUPABASE_SECRET_KEY", "SUPABASE_PUBLISHABLE_KEY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    done = run(*words, option, "")
+
+    assert done.exit_code == 2
+    assert option in done.stderr
+
+
 def test_a_table_is_wide_without_a_terminal_and_fits_into_one() -> None:
     code = (
         "from services.cli.output import print_table;"
