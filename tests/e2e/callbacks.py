@@ -33,7 +33,7 @@ def tool_call(conversation_id: str, name: str, **arguments: str) -> dict[str, An
     }
 
 
-def objective(conversation_id: str, **variables: str) -> dict[str, Any]:
+def objective(conversation_id: str, **variables: str | int) -> dict[str, Any]:
     """Return what is sent when an objective is reached."""
     return {
         "message_type": "conversation",

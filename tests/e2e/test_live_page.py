@@ -91,6 +91,15 @@ def test_markup_in_an_event_is_text(
     assert live_page.page.evaluate("window.isBroken") is None
 
 
+def test_no_and_nought_are_answers_to_an_objective(
+    live_page: Visitor, caller: Caller, conversation: str
+) -> None:
+    caller.send(objective(conversation, decides=False, budget=0, company=""))
+
+    answers = live_page.page.locator("#qualification dd")
+    expect(answers).to_have_text(["0", "false"], timeout=IN_TIME)
+
+
 def test_state_messages_qualification_and_feedback_follow_the_talk(
     live_page: Visitor, caller: Caller, conversation: str
 ) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Any
 
-from tests.modules.node import call
+from tests.modules.node import call, run
 
 
 def row(**columns: Any) -> dict[str, Any]:
@@ -69,3 +69,23 @@ def test_a_file_has_a_column_for_each_variable_and_keeps_ours_apart() -> None:
         "'=1",
     )
     assert "empty" not in first
+
+
+def test_each_row_of_a_long_list_has_the_name_of_its_conversation() -> None:
+    reading = """
+        const row = (id) => ({ id, conversation_id: `c${id}` });
+        const rows = Array.from({ length: 150 }, (_, number) => row(number));
+        const talk = (id) => ({ conversation_id: id, conversation_name: `Talk ${id}` });
+        const query = (data) => ({
+            select: () => query(data), order: () => query(data), range: () => query(data),
+            in: (_, ids) => query(ids.map(talk)),
+            abortSignal: async () => ({ data, error: null }),
+        });
+        const client = { from: (table) => query(table === "conversations" ? [] : rows) };
+        const read = module.completionsOf(client, () => new URLSearchParams(), {});
+        return read({ offset: 0, limit: 201 });
+    """
+
+    rows = run("qualification/rows.js", reading)
+
+    assert [row["conversation_name"] for row in rows] == [f"Talk c{n}" for n in range(150)]

@@ -54,8 +54,13 @@ function message({ role, content, timestamp }) {
 function objective(row) {
   const others = Object.entries(row.output_variables ?? {}).filter(([name]) => !NAMED.includes(name));
   const pairs = [...NAMED.map((name) => [name, row[name]]), ...others];
-  const facts = Object.fromEntries(pairs.map(([name, value]) => [words(name), value && plain(value)]));
+  const facts = Object.fromEntries(pairs.map(([name, value]) => [words(name), isEmpty(value) ? null : plain(value)]));
   return element("article", {}, element("h3", {}, words(row.objective_name)), element("dl", {}, ...terms(facts)));
+}
+
+// No and nought are answers.
+function isEmpty(value) {
+  return value === null || value === undefined || value === "";
 }
 
 function score({ score: total, analysis }) {

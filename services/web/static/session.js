@@ -39,7 +39,8 @@ function personOf(user) {
 }
 
 function explain(error) {
-  if (error.code === "invalid_credentials" || error.status === 400) return "E-mail or password is wrong.";
+  // A 400 has many reasons, such as an address that is not confirmed; services of before have no codes.
+  if (error.code === "invalid_credentials" || (error.status === 400 && !error.code)) return "E-mail or password is wrong.";
   if (error.code === "anonymous_provider_disabled") return "Guests are not let in here.";
   if (!error.status) return "The sign-in cannot be reached. Check your connection.";
   return error.message || "The sign-in failed.";

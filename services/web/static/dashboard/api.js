@@ -1,5 +1,8 @@
 /** Our own API, asked with the person's token. */
 
+// Of a renewal: the session is over. A busy or broken service says nothing of it, and the next try may go well.
+const REFUSED = [400, 401, 403, 404];
+
 /** An answer that is no success: problem details, or none at all (status 0). */
 export class ApiError extends Error {
   constructor({ status, title, detail }) {
@@ -39,7 +42,7 @@ async function ask(client, method, path, body, options = {}) {
 
 async function again(client, method, path, body, options) {
   const { data, error } = await client.auth.refreshSession();
-  if (error && error.status) await client.auth.signOut({ scope: "local" });
+  if (REFUSED.includes(error?.status)) await client.auth.signOut({ scope: "local" });
   return send(method, path, body, data.session, options);
 }
 

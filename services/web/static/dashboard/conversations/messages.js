@@ -19,8 +19,7 @@ export function createMessages(client, conversationId, { signal, onMessages, onE
   function take(rows) {
     const current = generationOf(rows);
     if (current === generation) {
-      // As others came in, these have left the newest.
-      earlier = joined(earlier, newest);
+      earlier = leftBehind(rows);
     } else {
       generation = current;
       earlier = [];
@@ -28,6 +27,14 @@ export function createMessages(client, conversationId, { signal, onMessages, onE
     }
     newest = rows;
     tell();
+  }
+
+  /** Return what was said before the newest: others have taken its place there, and what is gone from among them is gone. */
+  function leftBehind(rows) {
+    if (rows.length < NEWEST) return [];
+    const known = joined(earlier, newest);
+    const place = known.findIndex(({ id }) => id === rows[0].id);
+    return place < 0 ? known : known.slice(0, place);
   }
 
   async function readEarlier(current) {

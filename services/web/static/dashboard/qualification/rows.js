@@ -80,10 +80,11 @@ function sorted(rows, { column, variable, ascending }) {
 }
 
 async function withNames(client, rows, signal) {
-  const ids = [...new Set(rows.map((row) => row.conversation_id).filter(Boolean))].slice(0, NAMES_AT_ONCE);
-  if (!ids.length) return rows;
-  const named = client.from("conversations").select("conversation_id,conversation_name").in("conversation_id", ids);
-  const found = await rowsOf(named.abortSignal(signal));
-  const nameOf = new Map(found.map((row) => [row.conversation_id, row.conversation_name]));
+  const ids = [...new Set(rows.map((row) => row.conversation_id).filter(Boolean))];
+  const nameOf = new Map();
+  while (ids.length) {
+    const named = client.from("conversations").select("conversation_id,conversation_name").in("conversation_id", ids.splice(0, NAMES_AT_ONCE));
+    for (const row of await rowsOf(named.abortSignal(signal))) nameOf.set(row.conversation_id, row.conversation_name);
+  }
   return rows.map((row) => ({ ...row, conversation_name: nameOf.get(row.conversation_id) ?? null }));
 }
