@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from postgrest import APIError, SyncPostgrestClient
 from supabase import Client, ClientOptions, create_client
 
 from services.errors import ConvohooksError, TakesNothing, Unavailable
+from services.once import once
 from services.provider import Phone, Scenario, Video
 from services.settings import Settings
 
@@ -63,7 +63,7 @@ class Database:
         self._settings = settings
         self._check = check
 
-    @cached_property
+    @once
     def _http(self) -> httpx.Client:
         # HTTP/2 loses requests when threads share a client (supabase-py issue 1064).
         limits = httpx.Limits(
@@ -77,7 +77,7 @@ class Database:
             event_hooks={"response": [_require_supabase]},
         )
 
-    @cached_property
+    @once
     def _service(self) -> Client:
         # Nobody ever signs in on this client: it would lose the service key's rights.
         return create_client(

@@ -6,13 +6,13 @@ https://supabase.com/docs/guides/storage/uploads/standard-uploads
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from services.errors import BadGateway, Unavailable
+from services.once import once
 from services.settings import Settings
 
 PAGE = 1000
@@ -36,7 +36,7 @@ class Storage:
         self._url = f"{settings.supabase_url}/storage/v1/object"
         self._key = settings.supabase_secret_key
 
-    @cached_property
+    @once
     def _http(self) -> httpx.Client:
         # The answer comes when the whole file is stored, which takes a while.
         timeout = httpx.Timeout(connect=5.0, read=120.0, write=60.0, pool=5.0)

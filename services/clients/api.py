@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any
 
 import requests
@@ -16,6 +15,7 @@ from urllib3.util import Retry
 
 from services.clients.pace import Pace
 from services.errors import BadGateway, ConvohooksError, Unavailable
+from services.once import once
 from services.outage.breaker import Breaker
 
 CONNECT, READ = 3.05, 15.0
@@ -81,7 +81,7 @@ class ApiClient:
         self._pace = pace
         self._breaker = breaker or Breaker(name=name, seconds=AWAY_SECONDS)
 
-    @cached_property
+    @once
     def _session(self) -> requests.Session:
         retry = Retry(
             total=2,

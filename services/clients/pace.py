@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from functools import cached_property
 
 import structlog
 from limits import RateLimitItemPerMinute
@@ -15,6 +14,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from services.errors import TooManyRequests
 from services.limits.counters import MEMORY, counters
+from services.once import once
 
 PATIENCE = 10.0
 """Seconds that a caller waits for its turn at most; a request has thirty in all."""
@@ -42,7 +42,7 @@ class Pace:
         self._patience = patience
         self._sleep = sleep
 
-    @cached_property
+    @once
     def _limiter(self) -> MovingWindowRateLimiter:
         # Made by the first call: the memory's counters start a thread, which no fork would keep.
         is_memory = self._storage_url == MEMORY

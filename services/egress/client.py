@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
 
 from services.egress.address_table import is_loopback, refusal
 from services.egress.timed_socket import TimedSocket
@@ -30,6 +29,7 @@ from services.egress.wire import (
     sendable,
     told,
 )
+from services.once import once
 
 CONNECT = 10.0
 """Seconds that one of several addresses gets to take the connection."""
@@ -71,7 +71,7 @@ class Egress:
         self._dial = dial
         self._given_tls = tls
 
-    @cached_property
+    @once
     def _tls(self) -> ssl.SSLContext:
         return self._given_tls or ssl.create_default_context()
 
