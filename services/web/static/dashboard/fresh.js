@@ -20,7 +20,9 @@ export function keepFresh({ signal }, read, everyMs) {
     }
     isReading = true;
     next = everyMs;
+    // The read that was planned is this one: what happens next may plan another.
     clearTimeout(timer);
+    notBefore = 0;
     try {
       await read();
     } finally {
