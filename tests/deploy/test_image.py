@@ -174,7 +174,15 @@ def test_nothing_outlives_who_started_it(image: Image) -> None:
     assert not Path(f"/proc/{inside}/root/proc").exists()
 
 
-def test_the_doctor_of_the_guide_finds_nothing_else_wrong(deployed: Deployment, app: str) -> None:
+def test_the_doctor_of_the_guide_finds_nothing_else_wrong(
+    deployed: Deployment, app: str, db: psycopg.Connection
+) -> None:
+    # What other tests have left to be sent is overdue.
+    db.execute(
+        "update private.delivery_queue set next_attempt_at = now() + interval '1 day'"
+        " where next_attempt_at < now()"
+    )
+
     code, output = deployed.inside(*command_inside(TRY[0]), "--json")
 
     wrong = {told["name"] for told in json.loads(output)["findings"] if told["state"] == "fail"}

@@ -203,6 +203,7 @@ def test_a_table_is_wide_without_a_terminal_and_fits_into_one() -> None:
 def test_what_takes_its_time_is_shown_on_a_terminal_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     with progress("Looking") as tell:
         tell("place 1 of 9")
     elsewhere = capsys.readouterr()
