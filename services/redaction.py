@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 ECHOED_URL = "webhook_url"
 # JSON is UTF-8; what comes in another encoding is refused, and kept all the same.
@@ -62,6 +62,12 @@ def mask_payload(value: Any, secrets: Sequence[str]) -> Any:
     return _masked(value, _written(tuple(secrets)))
 
 
+def mask_sentence(text: str, secrets: Sequence[str]) -> str:
+    """Return what a vendor says of a call without the secrets that the call has carried."""
+    # A sentence that was cut may end within a token of a query.
+    return str(mask_payload(mask_log(text), secrets))
+
+
 def mask_log(text: str) -> str:
     """Return a log line in which no token of a URL's query can be read."""
     return _QUERY_TOKEN.sub(r"\1***", text)
@@ -82,8 +88,11 @@ def _echoed_urls(value: Any) -> Iterator[str]:
 @lru_cache(CONVERSATIONS)
 def _written(secrets: tuple[str, ...]) -> frozenset[str]:
     """Return each secret as it may be written: plainly, or percent-encoded."""
-    forms = (form for secret in secrets if secret for form in (secret, quote(secret, safe="")))
-    return frozenset(forms)
+    return frozenset(
+        form
+        for secret in filter(None, secrets)
+        for form in (secret, quote(secret, safe=""), quote_plus(secret))
+    )
 
 
 @lru_cache(CONVERSATIONS)

@@ -16,6 +16,7 @@ import structlog
 from services.clients.calendly import Account, CalendlyClient, Subscription
 from services.errors import ConvohooksError, SettingsError
 from services.providers.calendly import CALENDLY
+from services.redaction import mask_sentence
 from services.settings import Settings
 
 EVERY = 900.0
@@ -124,7 +125,7 @@ class Subscriptions:
             return self.calendly.subscribe(account, wanted.url, wanted.events, wanted.scope, key)
         except ConvohooksError as error:
             # Calendly may repeat an address that it does not like, and ours may hold the token.
-            error.detail = without_secrets(error.detail, self.settings)
+            error.detail = mask_sentence(error.detail, secrets_of(self.settings))
             if wanted in self.removed:
                 error.detail = f"The old subscription is gone, and no new one made: {error.detail}"
             raise
@@ -145,12 +146,9 @@ def callback_url(settings: Settings) -> str:
     raise SettingsError("CALENDLY_WEBHOOK_SIGNING_KEY is not set: its calls would be refused.")
 
 
-def without_secrets(text: str, settings: Settings) -> str:
-    """Return a text in which no secret of ours can be read."""
-    secrets = (*settings.calendly_webhook_tokens, *settings.calendly_webhook_signing_keys)
-    for secret in secrets:
-        text = text.replace(secret, "***").replace(urlencode({"t": secret})[2:], "***")
-    return text
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """Return what our calls to Calendly carry, and nobody else is to read."""
+    return (*settings.calendly_webhook_tokens, *settings.calendly_webhook_signing_keys)
 
 
 def _is_current(one: Subscription, wanted: Wanted) -> bool:

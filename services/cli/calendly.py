@@ -11,9 +11,9 @@ import typer
 from services.cli.output import AsJson, fail, print_json, print_lines, print_table
 from services.clients.calendly import CalendlyClient, Subscription
 from services.errors import ConvohooksError, SettingsError
-from services.redaction import mask_log
+from services.redaction import mask_log, mask_sentence
 from services.settings import load_settings
-from services.subscriptions import Ensured, Subscriptions, without_secrets
+from services.subscriptions import Ensured, Subscriptions, secrets_of
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Have Calendly call this service."
@@ -77,7 +77,7 @@ def _subscriptions() -> Iterator[Subscriptions]:
             raise SettingsError("CALENDLY_API_KEY is not set.")
         yield Subscriptions(settings=settings, calendly=CalendlyClient(settings))
     except ConvohooksError as error:
-        fail(without_secrets(error.detail, settings) if settings else error.detail)
+        fail(mask_sentence(error.detail, secrets_of(settings)) if settings else error.detail)
 
 
 def _shown(one: Subscription) -> dict[str, Any]:

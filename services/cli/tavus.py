@@ -12,9 +12,9 @@ import typer
 from services.cli.output import fail, print_json, print_lines
 from services.clients.tavus import TavusClient
 from services.errors import ConvohooksError, SettingsError
+from services.redaction import mask_sentence
 from services.settings import Settings, load_settings
 from services.tavus_setup.objectives import Pushed
-from services.tavus_setup.resources import without_secrets
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done")]
 
@@ -29,7 +29,9 @@ def tavus() -> Iterator[tuple[TavusClient, Settings]]:
             raise SettingsError("TAVUS_API_KEY is not set.")
         yield TavusClient(settings), settings
     except ConvohooksError as error:
-        fail(without_secrets(error.detail, settings) if settings else error.detail)
+        fail(
+            mask_sentence(error.detail, settings.tavus_webhook_tokens) if settings else error.detail
+        )
 
 
 def print_pushed(what: str, pushed: Pushed, dry_run: bool, as_json: bool) -> None:

@@ -10,8 +10,8 @@ from services.doctor.patient import Patient
 from services.errors import ConvohooksError, SettingsError, TooManyRequests, Unavailable
 from services.reach.proof import problem_at
 from services.reach.public_url import is_loopback, public_url
+from services.redaction import mask_sentence
 from services.tavus_setup.callbacks import sync_callbacks
-from services.tavus_setup.resources import without_secrets
 
 REACH, TAVUS, OBJECTIVES = "from outside", "Tavus", "callbacks at Tavus"
 SYNC = "`convohooks callbacks sync`"
@@ -45,12 +45,12 @@ def check_tavus(patient: Patient) -> Finding:
     try:
         TavusClient(settings).get("/personas", limit=1)
     except (Unavailable, TooManyRequests) as error:
-        return skip(TAVUS, without_secrets(error.detail, settings))
+        return skip(TAVUS, mask_sentence(error.detail, settings.tavus_webhook_tokens))
     except ConvohooksError as error:
         if getattr(error, "vendor_status", 0) >= 500:
-            return skip(TAVUS, without_secrets(error.detail, settings))
+            return skip(TAVUS, mask_sentence(error.detail, settings.tavus_webhook_tokens))
         mend = "Set TAVUS_API_KEY to a key of the account, and TAVUS_BASE_URL to its address."
-        return fail(TAVUS, without_secrets(error.detail, settings), mend)
+        return fail(TAVUS, mask_sentence(error.detail, settings.tavus_webhook_tokens), mend)
     return ok(TAVUS, "takes the key")
 
 

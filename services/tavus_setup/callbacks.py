@@ -11,8 +11,9 @@ from services.clients.tavus import TavusClient
 from services.errors import BadGateway, ConvohooksError, SettingsError
 from services.providers.tavus.reading import QUALIFICATION_PATH, WEBHOOK_PATH
 from services.reach.public_url import is_loopback, public_url
+from services.redaction import mask_sentence
 from services.settings import Settings
-from services.tavus_setup.resources import first_text, place, read_one, without_secrets
+from services.tavus_setup.resources import first_text, place, read_one
 
 Json = Any
 Row = dict[str, Json]
@@ -177,11 +178,11 @@ class _Sync:
         try:
             answer = self.client.patch(place(KINDS[due[0].kind], due[0].set_id), operations)
         except ConvohooksError as error:
-            return "failed", without_secrets(error.detail, self.settings)
+            return "failed", mask_sentence(error.detail, self.settings.tavus_webhook_tokens)
         return ("unchanged" if answer is None else "changed"), ""
 
     def _failed(self, kind: Kind, set_id: str, name: str, error: ConvohooksError) -> Callback:
-        reason = without_secrets(error.detail, self.settings)
+        reason = mask_sentence(error.detail, self.settings.tavus_webhook_tokens)
         return Callback(
             kind=kind,
             set_id=set_id,

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from services.clients.tavus import TavusClient
 from services.errors import ConvohooksError
+from services.redaction import mask_sentence
 from services.settings import Settings
 from services.tavus_setup.callbacks import Callback, sync_callbacks
-from services.tavus_setup.resources import without_secrets
 from services.tools.registration import PATH, Registered, register
 from services.tools.registry import TOOLS
 
@@ -43,7 +43,7 @@ def follow(client: TavusClient, settings: Settings, url: str) -> dict[str, Json]
     return {
         "counts": dict(Counter(callback.outcome for callback in found)),
         "tools": dict(Counter(tool.what for tool in tools)),
-        "failed": without_secrets("; ".join(failed), settings)[:LONGEST] or None,
+        "failed": mask_sentence("; ".join(failed), settings.tavus_webhook_tokens)[:LONGEST] or None,
     }
 
 

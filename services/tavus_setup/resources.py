@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 from services.clients.tavus import TavusClient
 from services.errors import BadGateway, Conflict, NotFound
-from services.redaction import mask_log
-from services.settings import Settings
 
 Json = Any
 Row = dict[str, Json]
@@ -72,12 +70,3 @@ def find_id(
     if row is None:
         raise NotFound(f"Tavus has no {told!r} at {path}.")
     return id_of(row, ids, told)
-
-
-def without_secrets(sentence: str, settings: Settings) -> str:
-    """Return what Tavus says of a call without the tokens that the call has carried."""
-    for secret in settings.tavus_webhook_tokens:
-        for form in (secret, quote(secret, safe=""), quote_plus(secret)):
-            sentence = sentence.replace(form, "…")
-    # A sentence that was cut may end within a token.
-    return mask_log(sentence)
