@@ -244,6 +244,19 @@ def test_workers_together_keep_the_limits(
         assert sum(workers.map(work, range(8))) == 25
 
 
+def test_an_endpoint_that_another_worker_is_at_is_left_to_it(
+    db: psycopg.Connection, stack: LocalStack, owner: str, endpoint: str
+) -> None:
+    send(db, owner, endpoint, 3)
+    its_state = "select from private.endpoint_state where endpoint_id = %s for update"
+
+    with psycopg.connect(stack.database_url) as other:
+        other.execute(its_state, [endpoint])
+        assert claim(db, endpoint) == []
+
+    assert len(claim(db, endpoint)) == 3
+
+
 def test_in_order_the_next_waits_until_the_one_before_has_ended(
     db: psycopg.Connection, owner: str
 ) -> None:
