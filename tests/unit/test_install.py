@@ -203,9 +203,14 @@ def test_python_that_cannot_make_a_venv_is_told_with_what_to_install(empty: Chec
 
 
 def test_ctrl_c_ends_it_without_a_traceback(place: Checkout) -> None:
-    place.pip("exec sleep 600")
+    place.pip("exec sleep 60")
     process = subprocess.Popen(
-        [*place.command, "local"], stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*place.command, "local"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Whoever runs the tests in the background may ignore it, which children inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     until((place.bin / "asked").exists)
 
