@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Barrier
 
@@ -14,6 +16,7 @@ import pytest
 
 from services.errors import Unavailable
 from services.outage import mounts
+from services.outage import spool as spool_module
 from services.outage.spool import Counts, Spool, SpoolBroken, SpoolFull
 
 CAP = 1_000_000
@@ -153,6 +156,22 @@ def test_all_may_open_a_new_file_at_one_time(path: Path) -> None:
 
     for file in range(files):
         assert sorted(numbers(Spool(path.with_suffix(f".{file}")))) == list(range(openers))
+
+
+def test_a_file_that_somebody_holds_is_waited_for_and_then_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "BUSY_SECONDS", 0.1)
+    spool = Spool(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("create table theirs (only integer)")
+        other.execute("begin exclusive")
+        with pytest.raises(SpoolBroken, match="locked"):
+            spool.put({"n": 0})
+
+    spool.put({"n": 1})
+
+    assert numbers(spool) == [1]
 
 
 def test_killed_process_loses_nothing_acknowledged(path: Path) -> None:

@@ -116,6 +116,7 @@ def test_nobody_starts_none(caller: Caller, tavus: FakeTavus) -> None:
         ("properties", []),
         ("properties", {"a": "x" * 20_000}),
         ("properties", {"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}}),
+        ("properties", {"a": [[[[[1]]]]]}),
         ("properties", {"callback_url": "https://evil.example.test"}),
         ("callback_url", "https://evil.example.test"),
         ("user_id", "6d0b8a14-3c5e-4f7a-9b21-0c4d8e2f6a17"),
