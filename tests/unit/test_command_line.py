@@ -21,6 +21,7 @@ from services.cli import app
 from services.cli.lazy import SENTENCES, imported
 from services.cli.output import progress
 from services.settings import raw_settings
+from tests.terminal import all_of
 
 HERE = Path(__file__).parents[2]
 
@@ -191,8 +192,7 @@ def test_a_table_is_wide_without_a_terminal_and_fits_into_one() -> None:
     env = {**env, "COLUMNS": "60", "TERM": "xterm"}
     subprocess.run([sys.executable, "-c", code], stdout=theirs, env=env, check=True, cwd=HERE)
     os.close(theirs)
-    shown = re.sub(r"\x1b\[[0-9;]*m", "", os.read(ours, 100_000).decode())
-    os.close(ours)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", all_of(ours))
 
     assert "x" * 90 in piped.stdout
     assert "\x1b" not in piped.stdout
@@ -213,8 +213,7 @@ def test_what_takes_its_time_is_shown_on_a_terminal_alone(
 
         with progress("Looking") as tell:
             tell("place [2] of 9")
-        shown = os.read(ours, 10_000).decode()
-    os.close(ours)
+    shown = all_of(ours)
 
     assert (elsewhere.out, elsewhere.err) == ("", "")
     assert "Looking: place [2] of 9" in shown

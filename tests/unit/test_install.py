@@ -7,13 +7,13 @@ import pty
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from services.local import install
+from tests.terminal import all_of
 from tests.waiting import until
 
 PIP = """#!/bin/sh
@@ -77,15 +77,6 @@ class Checkout:
         folder.mkdir(exist_ok=True)
         (folder / "venv.py").write_text(venv)
         return str(folder)
-
-
-def all_of(terminal: int) -> str:
-    """Return what was written to a terminal that is closed; its end is an error on Linux."""
-    shown = b""
-    with os.fdopen(terminal, "rb", buffering=0) as screen, suppress(OSError):
-        while chunk := screen.read(1000):
-            shown += chunk
-    return shown.decode()
 
 
 @pytest.fixture(name="empty")
