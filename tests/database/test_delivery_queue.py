@@ -250,9 +250,12 @@ def test_an_endpoint_that_another_worker_is_at_is_left_to_it(
     send(db, owner, endpoint, 3)
     its_state = "select from private.endpoint_state where endpoint_id = %s for update"
 
+    # To wait for the other is wrong too.
+    db.execute("set lock_timeout = '2s'")
     with psycopg.connect(stack.database_url) as other:
         other.execute(its_state, [endpoint])
         assert claim(db, endpoint) == []
+    db.execute("reset lock_timeout")
 
     assert len(claim(db, endpoint)) == 3
 
