@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,6 +26,7 @@ EVENT_ID = "5f0c8a52-6d6f-4a35-9d3b-0c6a2f4b7e11"
 PATH = "/api/tavus/webhook"
 UTTERANCE = "conversation.utterance"
 
+Row = dict[str, Any]
 Rows_ = Sequence[Mapping[str, Any]]
 Receive = Callable[[Rows_], list[dict[str, Any]]]
 
@@ -64,6 +67,20 @@ def client(settings: Settings, provider: Provider = TAVUS, receive: Receive = st
     app.add_url_rule("/broken/<word>", view_func=_stumble)
     errors.register(app)
     return app.test_client()
+
+
+def due(body: Mapping[str, Any], *, tries: int, headers: Mapping[str, str] | None = None) -> Row:
+    """Return an utterance that is to be tried again, as `claim_events` does."""
+    return {
+        "id": EVENT_ID,
+        "source": "tavus",
+        "event_type": UTTERANCE,
+        "path": PATH,
+        "body": b64encode(json.dumps(body).encode()).decode(),
+        "headers": dict(headers or {}),
+        "tries": tries,
+        "received_at": "2026-03-01T00:00:00+00:00",
+    }
 
 
 def failing(error: Exception) -> Provider:

@@ -6,7 +6,6 @@ import json
 import logging
 import re
 import sys
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,7 +25,7 @@ from services.providers.tavus import TAVUS
 from services.telemetry import logs
 from services.tools.deadline import started
 from services.worker import Worker
-from tests.in_process import EVENT_ID, PATH, UTTERANCE
+from tests.in_process import EVENT_ID, UTTERANCE, due
 from tests.providers.tavus_samples import Rows
 
 BASE = "https://vendor.example.test/v1"
@@ -58,18 +57,7 @@ class OneEvent:
     """A database with one event that is due."""
 
     def claim_events(self, *_: object) -> list[dict[str, Any]]:
-        return [
-            {
-                "id": EVENT_ID,
-                "source": "tavus",
-                "event_type": UTTERANCE,
-                "path": PATH,
-                "body": b64encode(json.dumps(BODY).encode()).decode(),
-                "headers": {"x-request-id": "request-1"},
-                "tries": 2,
-                "received_at": "2026-03-01T00:00:00+00:00",
-            }
-        ]
+        return [due(BODY, headers={"x-request-id": "request-1"}, tries=2)]
 
     def finish_events(self, claim: str, batch: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         return [{"id": EVENT_ID, "outcome": "processed"}]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,7 +16,7 @@ from services.events import WebhookEventProcessingService
 from services.settings import Settings
 from services.telemetry import logs, reporting
 from services.worker import Worker
-from tests.in_process import EVENT_ID, PATH, TOKEN, UTTERANCE, client, failing, settings_of
+from tests.in_process import EVENT_ID, PATH, TOKEN, UTTERANCE, client, due, failing, settings_of
 from tests.providers.tavus_samples import Rows
 from tests.telemetry_fakes import TelemetryServer
 
@@ -137,18 +135,7 @@ class OneEvent:
     """A database with one event that is due, and its last try."""
 
     def claim_events(self, *_: object) -> list[dict[str, Any]]:
-        return [
-            {
-                "id": EVENT_ID,
-                "source": "tavus",
-                "event_type": UTTERANCE,
-                "path": PATH,
-                "body": b64encode(json.dumps(BODY).encode()).decode(),
-                "headers": {"x-request-id": "request-1"},
-                "tries": 6,
-                "received_at": "2026-03-01T00:00:00+00:00",
-            }
-        ]
+        return [due(BODY, headers={"x-request-id": "request-1"}, tries=6)]
 
     def finish_events(self, claim: str, batch: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         return [{"id": EVENT_ID, "outcome": "dead"}]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +13,17 @@ from services.events import WebhookEventProcessingService
 from services.outgoing.attempt import Sender
 from services.telemetry import tracing
 from services.worker import Worker
-from tests.in_process import EVENT_ID, PATH, TOKEN, UTTERANCE, client, failing, settings_of, store
+from tests.in_process import (
+    EVENT_ID,
+    PATH,
+    TOKEN,
+    UTTERANCE,
+    client,
+    due,
+    failing,
+    settings_of,
+    store,
+)
 from tests.providers.tavus_samples import Rows
 from tests.telemetry_fakes import TelemetryServer
 
@@ -134,18 +142,7 @@ class OneEvent:
     """A database with one event that is due."""
 
     def claim_events(self, *_: object) -> list[dict[str, Any]]:
-        return [
-            {
-                "id": EVENT_ID,
-                "source": "tavus",
-                "event_type": UTTERANCE,
-                "path": PATH,
-                "body": b64encode(json.dumps(BODY).encode()).decode(),
-                "headers": {"traceparent": TRACEPARENT},
-                "tries": 2,
-                "received_at": "2026-03-01T00:00:00+00:00",
-            }
-        ]
+        return [due(BODY, headers={"traceparent": TRACEPARENT}, tries=2)]
 
     def finish_events(self, claim: str, batch: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         return [{"id": EVENT_ID, "outcome": "failed"}]

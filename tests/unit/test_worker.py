@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,7 +14,7 @@ from services.errors import Unavailable
 from services.events import WebhookEventProcessingService
 from services.providers.tavus import TAVUS
 from services.worker import Worker
-from tests.in_process import EVENT_ID, PATH, UTTERANCE
+from tests.in_process import EVENT_ID, UTTERANCE, due
 from tests.providers.tavus_samples import Rows
 
 BODY = {
@@ -36,18 +34,7 @@ class Leasing:
     is_held: threading.Event = field(default_factory=threading.Event)
 
     def claim_events(self, *_: object) -> list[dict[str, Any]]:
-        return [
-            {
-                "id": EVENT_ID,
-                "source": "tavus",
-                "event_type": UTTERANCE,
-                "path": PATH,
-                "body": b64encode(json.dumps(BODY).encode()).decode(),
-                "headers": {},
-                "tries": 2,
-                "received_at": "2026-03-01T00:00:00+00:00",
-            }
-        ]
+        return [due(BODY, tries=2)]
 
     def extend_claim(self, claim: str, seconds: float) -> None:
         self.extended.append((claim, seconds))
